@@ -1,0 +1,108 @@
+#include "scenarios/dma_driver.hpp"
+
+#include "uapi/iommu.hpp"
+#include "uapi/vfio.hpp"
+
+namespace ioasim::scenarios {
+namespace {
+
+using namespace uapi;
+namespace engine = devices::dma_register;
+
+// Time between two looks at the status register.
+constexpr Picoseconds poll_interval = 200_ns;
+
+}  // namespace
+
+DmaDriver::DmaDriver(World& world, std::string_view device, EnforceSnoop enforce)
+    : user_{world.user()}, id_{world.machine().device_id(device)} {
+  device_ = user_.open(world.kernel().vfio_path(id_));
+  iommu_ = user_.open("/dev/iommu");
+  if (device_ < 0 || iommu_ < 0) {
+    error_ = device_ < 0 ? device_ : iommu_;
+    return;
+  }
+  vfio_device_iommu_bind_data bind{
+      .argsz = sizeof bind, .flags = 0, .iommu_fd = iommu_, .reserved = 0, .dev_cookie = 1};
+  ioctl(device_, VFIO_DEVICE_BIND_IOMMU_FD, bind);
+  iommu_device_info info{};
+  info.argsz = sizeof info;
+  info.dev_cookie = bind.dev_cookie;
+  ioctl(iommu_, IOMMU_DEVICE_GET_INFO, info);
+  iommu_ioasid_alloc alloc{.argsz = sizeof alloc,
+                           .flags = enforce == EnforceSnoop::on ? IOMMU_IOASID_ENFORCE_SNOOP
+                                    : enforce == EnforceSnoop::automatic
+                                        ? IOMMU_IOASID_ENFORCE_SNOOP_AUTO
+                                        : 0,
+                           .type = IOMMU_IOASID_TYPE_KERNEL_TYPE1V2,
+                           .addr_width = info.addr_width};
+  ioasid_ = user_.ioctl(iommu_, IOMMU_IOASID_ALLOC, alloc);
+  if (ioasid_ < 0 && error_ == 0) error_ = ioasid_;
+  vfio_device_attach_ioasid attach{
+      .argsz = sizeof attach, .flags = 0, .iommu_fd = iommu_, .ioasid = ioasid_};
+  ioctl(device_, VFIO_DEVICE_ATTACH_IOASID, attach);
+  if (error_ == 0) descriptor_ = map(page_bytes);
+}
+
+DmaDriver::~DmaDriver() {
+  if (device_ >= 0) user_.close(device_);
+  if (iommu_ >= 0) user_.close(iommu_);
+}
+
+void DmaDriver::ioctl(int fd, std::uint32_t request, auto& argument) {
+  if (error_ != 0) return;
+  if (const int result = user_.ioctl(fd, request, argument); result < 0) error_ = result;
+}
+
+Buffer DmaDriver::map(std::uint64_t bytes) {
+  const auto size = (bytes + page_bytes - 1) / page_bytes * page_bytes;
+  const Buffer buffer{user_.allocate(size), next_, size};
+  next_ += size;
+  iommu_map_dma request{
+      .op = {.argsz = sizeof request, .flags = 0, .ioasid = ioasid_, .padding = 0},
+      .map = {.argsz = sizeof request.map,
+              .flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+              .vaddr = buffer.address.value,
+              .iova = buffer.iova.value,
+              .size = size}};
+  ioctl(iommu_, IOMMU_MAP_DMA, request);
+  return buffer;
+}
+
+int DmaDriver::unmap(const Buffer& buffer) {
+  iommu_unmap_dma request{
+      .op = {.argsz = sizeof request, .flags = 0, .ioasid = ioasid_, .padding = 0},
+      .unmap = {.argsz = sizeof request.unmap,
+                .flags = 0,
+                .iova = buffer.iova.value,
+                .size = buffer.bytes}};
+  return user_.ioctl(iommu_, IOMMU_UNMAP_DMA, request);
+}
+
+void DmaDriver::start(Iova source, Iova target, std::uint64_t bytes, std::uint32_t flags,
+                      bool repeat) {
+  using Descriptor = devices::DmaDescriptor;
+  const Descriptor descriptor{.source = source.value,
+                              .target = target.value,
+                              .bytes = static_cast<std::uint32_t>(bytes),
+                              .flags = flags | (repeat ? Descriptor::cyclic : 0)};
+  user_.store(descriptor_.address, std::as_bytes(std::span{&descriptor, 1}));
+  user_.mfence();
+  user_.mmio_write(device_, engine::descriptor, descriptor_.iova.value);
+  user_.mmio_write(device_, engine::doorbell, std::uint32_t{1});
+}
+
+bool DmaDriver::finish() {
+  using Status = devices::DmaEngine::Status;
+  for (;;) {
+    std::uint32_t status = 0;
+    if (user_.mmio_read(device_, engine::status, status) < 0) return false;
+    if (status == static_cast<std::uint32_t>(Status::halted)) return false;
+    if (status != static_cast<std::uint32_t>(Status::running)) return true;
+    user_.cpu().execute(poll_interval);
+  }
+}
+
+void DmaDriver::stop() { user_.mmio_write(device_, engine::stop, std::uint32_t{1}); }
+
+}  // namespace ioasim::scenarios

@@ -1,0 +1,63 @@
+// A user-space driver of one copy engine, as somebody would write it against /dev/iommu and
+// /dev/vfio: what scenarios drive devices with. A refused call is kept in error().
+#pragma once
+
+#include <string_view>
+
+#include "devices/dma_engine.hpp"
+#include "kernel/process.hpp"
+#include "scenarios/simulation.hpp"
+
+namespace ioasim::scenarios {
+
+// Memory of the process, mapped for the device.
+struct Buffer {
+  Hva address;
+  Iova iova;
+  std::uint64_t bytes = 0;
+};
+
+enum class EnforceSnoop { off, on, automatic };
+
+class DmaDriver {
+ public:
+  // Opens the device of that name in the machine, binds it to /dev/iommu and attaches it to a new
+  // I/O address space.
+  DmaDriver(World& world, std::string_view device, EnforceSnoop enforce);
+  ~DmaDriver();
+  DmaDriver(const DmaDriver&) = delete;
+
+  // 0, or the first -errno.
+  int error() const { return error_; }
+  RequesterId device() const { return id_; }
+
+  // Whole pages, mapped one after the other from I/O virtual address 4 GiB on.
+  Buffer map(std::uint64_t bytes);
+  // Returns 0 or -errno.
+  int unmap(const Buffer& buffer);
+
+  // Starts a copy, of `flags` of the descriptor; a repeated one goes on until stop().
+  void start(Iova source, Iova target, std::uint64_t bytes, std::uint32_t flags,
+             bool repeat = false);
+  // Polls the status until the engine has ended; true unless it halted on an error.
+  bool finish();
+  void stop();
+  bool copy(Iova source, Iova target, std::uint64_t bytes, std::uint32_t flags) {
+    start(source, target, bytes, flags);
+    return finish();
+  }
+
+ private:
+  void ioctl(int fd, std::uint32_t request, auto& argument);
+
+  kernel::Thread& user_;
+  RequesterId id_;
+  int device_ = -1;
+  int iommu_ = -1;
+  int ioasid_ = -1;
+  int error_ = 0;
+  Iova next_{0x1'0000'0000};
+  Buffer descriptor_{};
+};
+
+}  // namespace ioasim::scenarios

@@ -1,0 +1,108 @@
+#include "scenarios/outcome.hpp"
+
+#include <fmt/format.h>
+
+#include "scenarios/table.hpp"
+
+namespace ioasim::scenarios {
+namespace {
+
+constexpr std::string_view bold = "\033[1m";
+constexpr std::string_view green = "\033[32m";
+constexpr std::string_view red = "\033[1;31m";
+constexpr std::string_view plain = "\033[0m";
+
+std::string paint(std::string_view text, std::string_view code, TextStyle style) {
+  return style.colour ? fmt::format("{}{}{}", code, text, plain) : std::string{text};
+}
+
+bool is_number(const Cell& cell) {
+  return std::holds_alternative<std::int64_t>(cell.value()) ||
+         std::holds_alternative<Decimal>(cell.value());
+}
+
+std::string shown_unit(const std::string& unit) { return unit == "1" ? std::string{} : unit; }
+
+// As programs that read such files expect it.
+std::string csv_value(const Cell& cell) {
+  const bool* truth = std::get_if<bool>(&cell.value());
+  if (!truth) return to_text(cell);
+  return *truth ? "true" : "false";
+}
+
+std::string rows_as_text(const Report& report) {
+  std::vector<Align> aligns{Align::left};
+  Cells heads{"name"};
+  Cells units{""};
+  for (std::size_t i = 0; i < report.columns().size(); ++i) {
+    const Column& column = report.columns()[i];
+    const bool numbers = !report.rows().empty() && is_number(report.rows().front().cells[i]);
+    aligns.push_back(numbers ? Align::right : Align::left);
+    heads.push_back(column.name);
+    units.push_back(shown_unit(column.unit));
+  }
+  std::vector<Cells> lines{heads, units};
+  for (const Row& row : report.rows()) {
+    Cells line{row.name};
+    for (const Cell& cell : row.cells) line.push_back(to_text(cell));
+    lines.push_back(std::move(line));
+  }
+  return aligned(lines, aligns);
+}
+
+std::string metrics_as_text(const Report& report, TextStyle style) {
+  std::vector<Cells> lines;
+  for (const Metric& metric : report.metrics()) {
+    lines.push_back({metric.name, to_text(metric.value), shown_unit(metric.unit),
+                     style.quiet ? std::string{} : metric.doc});
+  }
+  return aligned(lines, {Align::left, Align::right, Align::left, Align::left});
+}
+
+std::string claims_as_text(const Report& report, TextStyle style) {
+  std::string text;
+  for (const Claim& claim : report.claims()) {
+    text += claim.held ? paint("held  ", green, style) : paint("FAILED", red, style);
+    text += "  " + claim.text;
+    if (!claim.detail.empty()) text += " (" + claim.detail + ")";
+    text += "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string to_text(const Outcome& outcome, TextStyle style) {
+  const Report& report = outcome.report;
+  std::string text;
+  const auto part = [&](const std::string& more) {
+    if (!more.empty()) text += (text.empty() ? "" : "\n") + more;
+  };
+  if (!style.quiet) {
+    part(paint(outcome.question, bold, style) + "\n" +
+         fmt::format("scenario {}, platform {}, seed {}, simulated time {} ns, output hash {}\n",
+                     outcome.scenario, outcome.platform, outcome.seed,
+                     to_text(nanoseconds(outcome.sim_time)), output_hash(outcome)));
+  }
+  if (!report.rows().empty()) part(rows_as_text(report));
+  part(metrics_as_text(report, style));
+  part(claims_as_text(report, style));
+  return text;
+}
+
+std::string to_csv(const Outcome& outcome) {
+  Cells heads{"name"};
+  for (const Column& column : outcome.report.columns()) {
+    const auto unit = shown_unit(column.unit);
+    heads.push_back(unit.empty() ? column.name : fmt::format("{} ({})", column.name, unit));
+  }
+  std::vector<Cells> lines{heads};
+  for (const Row& row : outcome.report.rows()) {
+    Cells line{row.name};
+    for (const Cell& cell : row.cells) line.push_back(csv_value(cell));
+    lines.push_back(std::move(line));
+  }
+  return csv(lines);
+}
+
+}  // namespace ioasim::scenarios

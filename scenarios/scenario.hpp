@@ -1,0 +1,24 @@
+// A question that can be run: what it asks, on which machine, and the code that answers it.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "scenarios/parameters.hpp"
+
+namespace ioasim::scenarios {
+
+class World;  // what a scenario runs in: scenarios/simulation.hpp
+
+struct Scenario {
+  std::string_view name;
+  std::string_view question;
+  std::string_view platform;  // the shipped machine it runs on unless another is asked for
+  Parameters (*parameters)() = parameters_of<>;
+  void (*run)(World&) = nullptr;
+};
+
+// Every scenario of this program, in the order in which `list` shows them.
+std::span<const Scenario> scenarios();
+
+}  // namespace ioasim::scenarios

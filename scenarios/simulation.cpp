@@ -1,0 +1,107 @@
+#include "scenarios/simulation.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+namespace ioasim::scenarios {
+namespace {
+
+sim::ClockworkParams clock_params(const Configuration& configuration) {
+  return {.run_ahead = configuration.simulation.mode == Mode::run_ahead,
+          .shuffle_ties = configuration.simulation.shuffle_ties,
+          .seed = configuration.seed,
+          .stall_after = configuration.simulation.watchdog};
+}
+
+// SystemC warns of nothing in a correct model; what it has to say is a mistake of ours.
+void report_is_ours(const sc_core::sc_report& report, const sc_core::sc_actions&) {
+  if (report.get_severity() == sc_core::SC_INFO) return;
+  check_failed(report.get_msg(), report.get_file_name(), report.get_line_number());
+}
+
+}  // namespace
+
+// The software thread that carries the scenario.
+class World::Software final : public sc_core::sc_module {
+ public:
+  Software(const sc_core::sc_module_name& name, std::function<void()> body)
+      : sc_module{name}, body_{std::move(body)} {
+    SC_HAS_PROCESS(Software);
+    SC_THREAD(run);
+    set_stack_size(1u << 20);
+  }
+
+  bool finished() const { return finished_; }
+
+ private:
+  void run() {
+    body_();
+    finished_ = true;
+  }
+
+  std::function<void()> body_;
+  bool finished_ = false;
+};
+
+World::World(Configuration& configuration, Report& report)
+    : configuration_{configuration},
+      report_{report},
+      machine_{configuration.machine, clock_params(configuration)},
+      kernel_{configuration.kernel, machine_.firmware(), machine_.bus()} {
+  if (configuration.simulation.oracle) machine_.bus().add(oracle_);
+  if (configuration.simulation.isolation) machine_.bus().add(isolation_);
+}
+
+World::~World() = default;
+
+std::string World::run(const Scenario& scenario) {
+  software_ = std::make_unique<Software>("software", [&] {
+    kernel_.boot(machine_.core(0));
+    user_ = std::make_unique<kernel::Thread>(kernel_.spawn(), machine_.core(0));
+    scenario.run(*this);
+    ended_at_ = now();
+  });
+  machine_.clock().on_stall([this](const std::string& waiting) {
+    stuck_ = fmt::format("no progress for {} ms of simulated time\n{}",
+                         configuration_.simulation.watchdog / 1_ms, waiting);
+    sc_core::sc_stop();
+  });
+  sc_core::sc_start();
+  if (stuck_.empty() && !software_->finished()) {
+    stuck_ =
+        "nothing is left to happen and the scenario has not ended\n" + machine_.clock().waiting();
+  }
+  return stuck_;
+}
+
+void World::judge() {
+  if (configuration_.simulation.oracle) {
+    const auto& stale = oracle_.stale_reads();
+    report_.metric("stale_reads", stale.size(), "1", "reads of a value older than the newest");
+  }
+  if (configuration_.simulation.isolation) {
+    const auto& violations = isolation_.violations();
+    report_.claim("every DMA stayed within what was mapped for its device", violations.empty(),
+                  violations.empty() ? fmt::format("{} accesses", isolation_.accesses())
+                                     : violations.front());
+  }
+}
+
+SimulationResult simulate(const Scenario& scenario, Configuration& configuration, Report& report,
+                          const std::vector<TraceRequest>& traces) {
+  setenv("SC_COPYRIGHT_MESSAGE", "DISABLE", 1);
+  sc_core::sc_report_handler::set_handler(report_is_ours);
+  World world{configuration, report};
+  for (const auto& trace : traces) world.listen(*trace.listener);
+  SimulationResult result;
+  result.stuck = world.run(scenario);
+  world.judge();
+  result.sim_time = world.ended_at();
+  stats::Registry registry;
+  world.machine().add_to(registry);
+  result.stats = registry.read(result.sim_time);
+  return result;
+}
+
+}  // namespace ioasim::scenarios
