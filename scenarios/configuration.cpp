@@ -77,6 +77,19 @@ const Scenario* scenario_of(const config::Value& document, const Scenario* asked
   return asked;
 }
 
+void require_devices(const Scenario& scenario, const machine::Description& machine,
+                     const std::string& platform) {
+  for (const std::string_view needed : scenario.devices) {
+    const bool there = std::any_of(machine.devices.begin(), machine.devices.end(),
+                                   [&](const auto& device) { return device.name == needed; });
+    if (there) continue;
+    throw ConfigError{{{platform},
+                       "devices",
+                       {},
+                       fmt::format("{} needs a device named {}", scenario.name, needed)}};
+  }
+}
+
 }  // namespace
 
 Configuration configure(const Request& request, const Scenario* scenario,
@@ -86,7 +99,10 @@ Configuration configure(const Request& request, const Scenario* scenario,
   Configuration configuration;
   if (found) configuration.scenario = found->parameters();
   configuration.machine = machine::load(document, request.settings, sections(configuration));
-  if (found) configuration.scenario_name = found->name;
+  if (found) {
+    configuration.scenario_name = found->name;
+    require_devices(*found, configuration.machine, request.platform);
+  }
   if (request.seed) configuration.seed = *request.seed;
   return configuration;
 }

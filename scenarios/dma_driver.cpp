@@ -15,7 +15,9 @@ constexpr Picoseconds poll_interval = 200_ns;
 }  // namespace
 
 DmaDriver::DmaDriver(World& world, std::string_view device, EnforceSnoop enforce)
-    : user_{world.user()}, id_{world.machine().device_id(device)} {
+    : user_{world.user()},
+      engine_{world.machine().device(device)},
+      id_{world.machine().device_id(device)} {
   device_ = user_.open(world.kernel().vfio_path(id_));
   iommu_ = user_.open("/dev/iommu");
   if (device_ < 0 || iommu_ < 0) {
@@ -101,6 +103,23 @@ bool DmaDriver::finish() {
     if (status != static_cast<std::uint32_t>(Status::running)) return true;
     user_.cpu().execute(poll_interval);
   }
+}
+
+namespace {
+
+constexpr auto pattern(std::uint64_t i) { return static_cast<std::uint8_t>(i * 7 + 1); }
+
+}  // namespace
+
+void DmaDriver::fill(const Buffer& buffer, std::uint64_t bytes) {
+  for (std::uint64_t i = 0; i < bytes; ++i) user_.store(buffer.address + i, pattern(i));
+}
+
+bool DmaDriver::filled(const Buffer& buffer, std::uint64_t bytes) {
+  for (std::uint64_t i = 0; i < bytes; ++i) {
+    if (user_.load<std::uint8_t>(buffer.address + i) != pattern(i)) return false;
+  }
+  return true;
 }
 
 void DmaDriver::stop() { user_.mmio_write(device_, engine::stop, std::uint32_t{1}); }

@@ -31,6 +31,9 @@ class DmaDriver {
   int error() const { return error_; }
   RequesterId device() const { return id_; }
 
+  // The function that firmware and requests know, and what it has measured itself.
+  const devices::DmaEngine& engine() const { return engine_; }
+
   // Whole pages, mapped one after the other from I/O virtual address 4 GiB on.
   Buffer map(std::uint64_t bytes);
   // Returns 0 or -errno.
@@ -42,6 +45,10 @@ class DmaDriver {
   // Polls the status until the engine has ended; true unless it halted on an error.
   bool finish();
   void stop();
+  // Stores a pattern through the cache, and whether a buffer holds it.
+  void fill(const Buffer& buffer, std::uint64_t bytes);
+  bool filled(const Buffer& buffer, std::uint64_t bytes);
+
   bool copy(Iova source, Iova target, std::uint64_t bytes, std::uint32_t flags) {
     start(source, target, bytes, flags);
     return finish();
@@ -51,6 +58,7 @@ class DmaDriver {
   void ioctl(int fd, std::uint32_t request, auto& argument);
 
   kernel::Thread& user_;
+  const devices::DmaEngine& engine_;
   RequesterId id_;
   int device_ = -1;
   int iommu_ = -1;

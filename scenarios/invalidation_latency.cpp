@@ -13,49 +13,33 @@ struct Params {
   Picoseconds warm_up = 20_us;
 
   static constexpr auto fields = std::tuple{
-      Field{"bytes", &Params::bytes, "length of each copy [model choice]", Limits{1_B, 4096_B}},
+      Field{"bytes", &Params::bytes, "length of a round [model choice]", Limits{1_B, 4096_B}},
       Field{"warm_up", &Params::warm_up, "DMA runs this long before the unmap [model choice]",
             Limits{1_us, 1'000'000_us}}};
 };
 
-constexpr std::string_view steps[] = {"",       "PTE store",        "flush",
-                                      "submit", "descriptor fetch", "caches cut",
-                                      "drain",  "status write",     "seen by CPU"};
-
 void run(World& world) {
-  using Recorder = InvalidationRecorder;
+  using Step = InvalidationRecorder;
   auto& report = world.report();
-  report.column("step", "", "what was done");
-  report.column("time", "ns", "time that it took");
-
   DmaDriver driver{world, "dma0", EnforceSnoop::automatic};
   const Buffer source = driver.map(page_bytes);
   const Buffer target = driver.map(page_bytes);
   driver.start(source.iova, target.iova, world.params<Params>().bytes.count, 0, true);
   world.user().cpu().execute(world.params<Params>().warm_up);
-  Recorder recorder;
-  world.listen(recorder);
-  recorder.watch(source.iova);
+  const InvalidationRecorder unmap{world, source.iova};
   const int result = driver.unmap(source);
   const bool halted = !driver.finish();
 
-  bool complete = result == 0;
-  for (const auto& at : recorder.at) complete = complete && at.has_value();
-  report.claim("the unmap went through every step", complete, fmt::format("returned {}", result));
-  if (!complete) return;
-  Picoseconds sum{};
-  for (std::size_t step = 1; step < Recorder::steps; ++step) {
-    const auto time = *recorder.at[step] - *recorder.at[step - 1];
-    sum += time;
-    report.row(std::string{steps[step]}, {{"step", steps[step]}, {"time", time}});
-  }
-  const auto hardware = *recorder.at[Recorder::status_written] - *recorder.at[Recorder::submitted];
-  report.metric("total", nanoseconds(sum), "ns", "from the first step to the last");
-  report.metric("inv_iotlb", nanoseconds(hardware), "ns", "the hardware's part of it");
-  report.claim("no DMA touched the page once the status was in memory",
-               recorder.touched_after == 0);
-  report.claim("some did before", recorder.touched_before > 0,
-               fmt::format("{} accesses since the unmap began", recorder.touched_before));
+  report.claim("the unmap went through every step", result == 0 && unmap.complete(),
+               fmt::format("returned {}", result));
+  if (!unmap.complete()) return;
+  unmap.add_rows(report);
+  report.metric("total", unmap.between(Step::begin, Step::seen), "ns", "all steps together");
+  report.metric("inv_iotlb", unmap.between(Step::submitted, Step::status_written), "ns",
+                "the hardware's part of them");
+  report.claim("no DMA touched the page once the status was in memory", unmap.touched_after == 0);
+  report.claim("some did before", unmap.touched_before > 0,
+               fmt::format("{} accesses since the unmap began", unmap.touched_before));
   report.claim("the device then faulted and halted", halted);
 }
 
@@ -65,6 +49,7 @@ Scenario invalidation_latency() {
   return {.name = "invalidation-latency",
           .question = "how long until an unmapped page is out of a running device's reach?",
           .platform = "server",
+          .devices = {"dma0"},
           .parameters = parameters_of<Params>,
           .run = run};
 }

@@ -1,14 +1,16 @@
 #include "scenarios/observers.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
-#include "base/address.hpp"
+#include "base/check.hpp"
 
 namespace ioasim::scenarios {
 
 // ---- HopRecorder ----
 
-Picoseconds HopRecorder::Passage::last() const {
+Picoseconds HopRecorder::Passage::end() const {
   const auto reached = std::find_if(at.rbegin(), at.rend(), [](const auto& t) { return t; });
   return **reached;
 }
@@ -33,7 +35,10 @@ void HopRecorder::on(Picoseconds at, const trace::Event& event) {
   if (hop->hop == trace::Hop::at_memory) at_memory_ = hop->transaction;
 }
 
-std::string_view name_of(trace::Hop hop) {
+namespace {
+
+// What happens on the way to the hop.
+std::string_view way_to(trace::Hop hop) {
   switch (hop) {
     case trace::Hop::issued:
       return "issued";
@@ -54,13 +59,40 @@ std::string_view name_of(trace::Hop hop) {
     case trace::Hop::completed:
       return "link down";
   }
-  return "?";
+  UNREACHABLE();
+}
+
+constexpr std::string_view step_names[] = {"",       "PTE store",        "flush",
+                                           "submit", "descriptor fetch", "caches cut",
+                                           "drain",  "status write",     "seen by CPU"};
+
+}  // namespace
+
+void HopRecorder::add_columns(Report& report) {
+  report.column("request", "", "which request of the device");
+  report.column("hop", "", "what it did or waited for");
+  report.column("time", "ns", "how long that took");
+}
+
+Picoseconds HopRecorder::add_rows(Report& report, std::string_view request,
+                                  const Passage& passage) {
+  Picoseconds sum{};
+  auto before = passage.begin();
+  for (std::size_t hop = 1; hop < hops; ++hop) {
+    if (!passage.at[hop]) continue;
+    const auto time = *passage.at[hop] - before;
+    const auto name = way_to(static_cast<trace::Hop>(hop));
+    report.row(fmt::format("{}: {}", request, name),
+               {{"request", request}, {"hop", name}, {"time", time}});
+    sum += time;
+    before = *passage.at[hop];
+  }
+  return sum;
 }
 
 // ---- InvalidationRecorder ----
 
 void InvalidationRecorder::on(Picoseconds at_time, const trace::Event& event) {
-  if (!watching_) return;
   if (const auto* call = std::get_if<trace::Software>(&event)) {
     software(at_time, call->what);
   } else if (const auto* step = std::get_if<trace::Invalidation>(&event)) {
@@ -90,6 +122,19 @@ void InvalidationRecorder::hardware(Picoseconds at_time, const trace::Invalidati
       return reach(caches_cut, at_time);
     case trace::InvalidationStep::drained:
       return reach(drained, at_time);
+  }
+}
+
+bool InvalidationRecorder::complete() const {
+  return std::all_of(at.begin(), at.end(), [](const auto& time) { return time.has_value(); });
+}
+
+void InvalidationRecorder::add_rows(Report& report) const {
+  report.column("step", "", "what was done");
+  report.column("time", "ns", "how long that took");
+  for (std::size_t step = 1; step < steps; ++step) {
+    const auto time = *at[step] - *at[step - 1];
+    report.row(std::string{step_names[step]}, {{"step", step_names[step]}, {"time", time}});
   }
 }
 

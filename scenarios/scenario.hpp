@@ -3,6 +3,7 @@
 
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "scenarios/parameters.hpp"
 
@@ -14,6 +15,7 @@ struct Scenario {
   std::string_view name;
   std::string_view question;
   std::string_view platform;  // the shipped machine it runs on unless another is asked for
+  std::vector<std::string_view> devices{};  // names of devices that the machine must have
   Parameters (*parameters)() = parameters_of<>;
   void (*run)(World&) = nullptr;
 };

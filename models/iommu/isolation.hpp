@@ -35,6 +35,7 @@ class IsolationChecker final : public trace::Listener {
   struct Domain {
     Map live;
     std::vector<std::pair<Map::interval_type, Target>> removed;
+    // tidy: allow std::map: a checker, on no path of a TLP
     std::map<RequesterId, bool> requesters;  // false: detached, not yet invalidated
   };
 
@@ -44,6 +45,7 @@ class IsolationChecker final : public trace::Listener {
   void check(Picoseconds at, const trace::DmaAccess& access);
   static bool allows(const Domain& domain, const trace::DmaAccess& access);
 
+  // tidy: allow std::map: a checker, on no path of a TLP
   std::map<std::uint32_t, Domain> domains_;
   std::uint64_t accesses_ = 0;
   std::vector<std::string> violations_;

@@ -25,6 +25,7 @@ Endpoint::Endpoint(const sc_core::sc_module_name& name, sim::Clockwork& clock, t
       clock_{clock},
       bus_{bus},
       id_{assignment.id},
+      no_snoop_{params.no_snoop},
       bar0_bytes_{assignment.bar0_bytes},
       tags_{clock, std::string{this->name()} + ".tags",
             params.extended_tag ? 256u : unextended_tags} {

@@ -64,6 +64,8 @@ class Endpoint : public sc_core::sc_module, public sim::Target, public sim::Init
   sim::TargetSocket downstream;   // the link: requests to the device
 
   const Stats& function_stats() const { return stats_; }
+  // Enable No Snoop is not hard-wired to 0.
+  bool can_send_no_snoop() const { return no_snoop_; }
 
  protected:
   // How a request wishes to be marked. Device Control decides whether it is.
@@ -123,6 +125,7 @@ class Endpoint : public sc_core::sc_module, public sim::Target, public sim::Init
   unsigned express_ = 0;
   unsigned msi_ = 0;
   RequesterId id_;
+  bool no_snoop_;
   std::uint64_t bar0_bytes_;
   sim::Credits tags_;
   std::vector<std::uint16_t> free_tags_;

@@ -168,13 +168,19 @@ cpu::Firmware Machine::firmware() const {
   return firmware;
 }
 
-RequesterId Machine::device_id(std::string_view name) const {
+const Machine::Slot& Machine::slot_of(std::string_view device) const {
   for (const auto& slot : slots_) {
-    if (slot->device_description != nullptr && slot->device_description->name == name) {
-      return slot->device_id;
+    if (slot->device_description != nullptr && slot->device_description->name == device) {
+      return *slot;
     }
   }
   UNREACHABLE();
+}
+
+RequesterId Machine::device_id(std::string_view name) const { return slot_of(name).device_id; }
+
+const devices::DmaEngine& Machine::device(std::string_view name) const {
+  return *slot_of(name).device;
 }
 
 void Machine::add_to(stats::Registry& registry) const {

@@ -41,6 +41,8 @@ class Machine {
   cpu::Firmware firmware() const;
   // The function of the device of that name, as configuration space shows it.
   RequesterId device_id(std::string_view name) const;
+  // The device itself, for what it has measured.
+  const devices::DmaEngine& device(std::string_view name) const;
   const Description& description() const { return description_; }
 
   // Every module's statistics, by its path.
@@ -49,6 +51,7 @@ class Machine {
  private:
   struct Slot;  // a root port with what is below it
 
+  const Slot& slot_of(std::string_view device) const;
   void build_iommus();
   void build_slots();
   void wire_cores();
