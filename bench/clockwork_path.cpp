@@ -28,9 +28,7 @@ class Device final : public sc_core::sc_module, public sim::Initiator {
   sim::InitiatorSocket link;
 
  private:
-  void start_of_simulation() override {
-    clock_.at<&Device::issue>(777_ps * number_, this);
-  }
+  void start_of_simulation() override { clock_.at<&Device::issue>(777_ps * number_, this); }
 
   void issue() {
     if (!meter_.issue()) return;
@@ -173,8 +171,8 @@ Measurement run(Workload workload, std::uint64_t tlps) {
   std::vector<std::unique_ptr<Device>> devices;
   std::vector<std::unique_ptr<Link>> links;
   for (unsigned n = 0; n < path_devices; ++n) {
-    devices.push_back(std::make_unique<Device>(fmt::format("device{}", n).c_str(), clock, meter,
-                                               workload, n));
+    devices.push_back(
+        std::make_unique<Device>(fmt::format("device{}", n).c_str(), clock, meter, workload, n));
     links.push_back(std::make_unique<Link>(fmt::format("link{}", n).c_str(), clock, path));
     devices[n]->link.bind(links[n]->device);
     links[n]->iommu.bind(*iommu.ports[n]);
@@ -194,9 +192,9 @@ Measurement run(std::uint64_t tlps) {
 }  // namespace
 
 std::vector<Subject> clockwork_subjects() {
-  return {{"clockwork/W0", "the simplified path behind Clockwork, 256-byte writes", 1'000'000,
+  return {{"clockwork/W0", "the simplified path behind Clockwork, 256-byte writes", 400'000,
            run<Workload::stream>},
-          {"clockwork/W2", "the same, the mix", 1'000'000, run<Workload::mix>}};
+          {"clockwork/W2", "the same, the mix", 400'000, run<Workload::mix>}};
 }
 
 }  // namespace ioasim::bench

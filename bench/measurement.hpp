@@ -50,7 +50,7 @@ class Meter {
   }
 
  private:
-  static constexpr std::uint64_t warm = 50'000;
+  static constexpr std::uint64_t warm = 20'000;
 
   std::uint64_t last_;
   std::uint64_t issued_ = 0;

@@ -336,8 +336,8 @@ Measurement run(std::uint64_t tlps) {
 
 std::vector<Subject> textbook_subjects() {
   return {{"textbook/W0", "the simplified path, four phases and a PEQ a block, 256-byte writes",
-           200'000, run<Workload::stream>},
-          {"textbook/W2", "the same, the mix", 200'000, run<Workload::mix>}};
+           400'000, run<Workload::stream>},
+          {"textbook/W2", "the same, the mix", 400'000, run<Workload::mix>}};
 }
 
 }  // namespace ioasim::bench

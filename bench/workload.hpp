@@ -20,9 +20,9 @@ struct Request {
 
 enum class Workload {
   stream,  // W0: 256-byte writes, one after the other
-  mix,     // W2: one in eight reads 64 bytes anywhere; the others are a stream of 256-byte requests,
-           // each a read or a write
-  ring,    // 64-byte writes, round and round in 256 KiB: all lookups hit once it is warm
+  mix,   // W2: one in eight reads 64 bytes anywhere; the others are a stream of 256-byte requests,
+         // each a read or a write
+  ring,  // 64-byte writes, round and round in 256 KiB: all lookups hit once it is warm
 };
 
 // The requests of one device. Each device has a stretch of the buffers for its stream.
@@ -30,7 +30,7 @@ class Requests {
  public:
   Requests(Workload workload, unsigned device)
       : workload_{workload},
-        position_{std::uint64_t{device} * (16u << 20)},
+        position_{device * stretch},
         prng_{1, fmt::format("device{}", device)} {}
 
   Request next() {
@@ -55,6 +55,9 @@ class Requests {
     position_ = start + (position_ + bytes) % length;
     return at;
   }
+
+  // Not a power of two, so that the devices do not all fall into the same sets of a cache.
+  static constexpr std::uint64_t stretch = (16u << 20) + (256u << 10);
 
   Workload workload_;
   std::uint64_t position_;

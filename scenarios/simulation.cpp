@@ -4,6 +4,8 @@
 
 #include <cstdlib>
 
+#include "config/quantity.hpp"
+
 namespace ioasim::scenarios {
 namespace {
 
@@ -22,26 +24,36 @@ void report_is_ours(const sc_core::sc_report& report, const sc_core::sc_actions&
 
 }  // namespace
 
-// The software thread that carries the scenario.
+// The software that a core runs: one body at a time, idle in between.
 class World::Software final : public sc_core::sc_module {
  public:
-  Software(const sc_core::sc_module_name& name, std::function<void()> body)
-      : sc_module{name}, body_{std::move(body)} {
+  // With the body to run at the start of time, if any.
+  Software(const sc_core::sc_module_name& name, sim::Clockwork& clock, std::function<void()> body)
+      : sc_module{name}, clock_{clock}, thread_{clock}, body_{std::move(body)} {
     SC_HAS_PROCESS(Software);
     SC_THREAD(run);
     set_stack_size(1u << 20);
   }
 
-  bool finished() const { return finished_; }
+  bool idle() const { return !body_; }
+  void start(std::function<void()> body) {
+    CHECK(idle());
+    body_ = std::move(body);
+    thread_.unpark(clock_.now());
+  }
 
  private:
   void run() {
-    body_();
-    finished_ = true;
+    for (;;) {
+      while (idle()) thread_.park();
+      body_();
+      body_ = nullptr;
+    }
   }
 
+  sim::Clockwork& clock_;
+  sim::SoftwareThread thread_;
   std::function<void()> body_;
-  bool finished_ = false;
 };
 
 World::World(Configuration& configuration, Report& report)
@@ -56,23 +68,41 @@ World::World(Configuration& configuration, Report& report)
 World::~World() = default;
 
 std::string World::run(const Scenario& scenario) {
-  software_ = std::make_unique<Software>("software", [&] {
+  const auto user = [&] {
     kernel_.boot(machine_.core(0));
     user_ = std::make_unique<kernel::Thread>(kernel_.spawn(), machine_.core(0));
     scenario.run(*this);
+    for (unsigned n = 1; n < machine_.cores(); ++n) CHECK(software_[n]->idle());
     ended_at_ = now();
-  });
+  };
+  for (unsigned n = 0; n < machine_.cores(); ++n) {
+    software_.push_back(std::make_unique<Software>(fmt::format("software{}", n).c_str(),
+                                                   machine_.clock(),
+                                                   n == 0 ? std::function<void()>{user} : nullptr));
+  }
   machine_.clock().on_stall([this](const std::string& waiting) {
-    stuck_ = fmt::format("no progress for {} ms of simulated time\n{}",
-                         configuration_.simulation.watchdog / 1_ms, waiting);
+    stuck_ = fmt::format("no progress for {} of simulated time\n{}",
+                         config::Quantity<Picoseconds>::print(configuration_.simulation.watchdog), waiting);
     sc_core::sc_stop();
   });
   sc_core::sc_start();
-  if (stuck_.empty() && !software_->finished()) {
+  if (stuck_.empty() && !software_[0]->idle()) {
     stuck_ =
         "nothing is left to happen and the scenario has not ended\n" + machine_.clock().waiting();
   }
   return stuck_;
+}
+
+void World::start_on(unsigned core, std::function<void(kernel::Thread&)> body) {
+  CHECK(core > 0 && core < machine_.cores());
+  software_[core]->start([this, core, body = std::move(body)] {
+    kernel::Thread thread{user_->process(), machine_.core(core)};
+    body(thread);
+  });
+}
+
+void World::join(unsigned core) {
+  while (!software_[core]->idle()) user_->cpu().execute(1_us);
 }
 
 void World::judge() {

@@ -1,5 +1,5 @@
-// What a scenario runs in: a machine with a booted kernel, a user's thread on core 0, and the
-// report that it fills.
+// What a scenario runs in: a machine with a booted kernel, a user's thread on core 0, more of them
+// on the other cores if it starts some, and the report that it fills.
 #pragma once
 
 #include <functional>
@@ -34,6 +34,12 @@ class World {
   // The user's thread, in a process of its own, on core 0.
   kernel::Thread& user() { return *user_; }
 
+  // Runs `body` in another thread of the user's process, on a core from 1 on that is idle. Called
+  // by a thread while the scenario runs.
+  void start_on(unsigned core, std::function<void(kernel::Thread&)> body);
+  // For the user's thread: returns once that core is idle. A scenario joins all that it started.
+  void join(unsigned core);
+
   // Stale reads that the oracle has reported so far, of device and core accesses; 0 if it is off.
   std::size_t stale_reads() const { return oracle_.stale_reads().size(); }
   const cache::Oracle& oracle() const { return oracle_; }
@@ -59,7 +65,7 @@ class World {
   cache::Oracle oracle_;
   iommu::IsolationChecker isolation_;
   std::unique_ptr<kernel::Thread> user_;
-  std::unique_ptr<Software> software_;
+  std::vector<std::unique_ptr<Software>> software_;  // one a core
   Picoseconds ended_at_{};
   std::string stuck_;
 };

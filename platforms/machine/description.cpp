@@ -66,6 +66,17 @@ bool is_name(std::string_view text) {
   return !text.empty() && letter(text.front()) && std::all_of(text.begin(), text.end(), inner);
 }
 
+// Modules that the machine builds beside what the file names: core0, port0_link and so on.
+bool is_part(std::string_view name) {
+  constexpr std::array parts{"llc", "apic", "mmio", "clockwork"};
+  if (std::find(parts.begin(), parts.end(), name) != parts.end()) return true;
+  const auto is_numbered = [&](std::string_view stem) {
+    return name.starts_with(stem) && name.size() > stem.size() &&
+           name.find_first_not_of("0123456789", stem.size()) == name.npos;
+  };
+  return is_numbered("core") || is_numbered("software") || name.ends_with("_link");
+}
+
 // Collects the names of instances: all of a machine share one space of names.
 class Names {
  public:
@@ -84,10 +95,19 @@ class Names {
       take(one, section, more);
       names.push_back(one.key);
     }
+    if (names.size() > instances_max) {
+      throw ConfigError{{entry->value.place,
+                         std::string{section},
+                         {},
+                         fmt::format("at most {} of them fit on bus 0", instances_max)}};
+    }
     return names;
   }
 
  private:
+  // Root ports are devices 1 to 31 of bus 0.
+  static constexpr std::size_t instances_max = 31;
+
   void take(const Entry& entry, std::string_view section, const std::vector<Node>& more) {
     const auto fail = [&](const std::string& message) {
       throw ConfigError{{entry.place, fmt::format("{}.{}", section, entry.key), {}, message}};
@@ -100,6 +120,7 @@ class Names {
     if (is_section || std::find(reserved.begin(), reserved.end(), entry.key) != reserved.end()) {
       fail("this name is reserved for a section: choose another");
     }
+    if (is_part(entry.key)) fail("this name is that of a part of every machine: choose another");
     const auto [first, added] = places_.try_emplace(entry.key, entry.place);
     if (!added) {
       fail(fmt::format("this name is taken by another instance at {}: choose another",

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Usage: bench/instructions.sh [-b BINARY] [-n TLPS] [NAME...]
+#
+# Instructions a TLP, by callgrind: the difference between a run of TLPS (10000) and one of twice as
+# many, so that building, warming up and draining cancel. Without names, all that the tables of
+# docs/performance.md need. The figures do not depend on the load of the host.
+set -euo pipefail
+
+root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
+binary=$root/build/release/bin/ioasim_bench
+tlps=10000
+names=()
+
+while (($#)); do
+  case $1 in
+    -b) binary=$2; shift 2 ;;
+    -n) tlps=$2; shift 2 ;;
+    -*) sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+    *) names+=("$1"); shift ;;
+  esac
+done
+if ((${#names[@]} == 0)); then
+  names=(textbook/W0 clockwork/W0 textbook/W2 clockwork/W2 chain/write64 chain/W0 chain/W2
+         stage/event stage/socket stage/dram stage/home stage/home_miss stage/iommu_off
+         stage/iommu stage/port stage/link stage/endpoint)
+fi
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+# instructions NAME TLPS: of one whole run.
+instructions() {
+  valgrind --quiet --tool=callgrind --callgrind-out-file="$folder/out" \
+    "$binary" --measure "$1" --tlps "$2" >/dev/null
+  sed -n 's/^\(summary\|totals\): //p' "$folder/out" | head -n 1
+}
+
+printf '%-18s %16s\n' run 'instructions/TLP'
+for name in "${names[@]}"; do
+  once=$(instructions "$name" "$tlps")
+  twice=$(instructions "$name" $((2 * tlps)))
+  printf '%-18s %16d\n' "$name" $(((twice - once) / tlps))
+done

@@ -1,0 +1,249 @@
+// Cores on caches and memory: how long each instruction takes, exactly.
+#include "cpu/core.hpp"
+
+#include <gtest/gtest.h>
+
+#include "support/bench.hpp"
+#include "support/core_pair.hpp"
+
+namespace ioasim::cpu {
+namespace {
+
+using test::Data;
+using test::filled;
+
+constexpr Hpa address{0x1000};
+constexpr auto l1 = 1_ns;
+constexpr auto l2 = 3_ns;
+constexpr auto llc = test::MemorySystem::lookup;
+constexpr auto snoop = test::MemorySystem::snoop;
+constexpr auto dram = test::MemorySystem::dram;
+constexpr auto cycle = 1_ns;
+
+class CoreTest : public test::Bench {
+ protected:
+  CoreTest() : pair{clock, bus} {}
+
+  template <class Instruction>
+  Picoseconds time_of(Instruction instruction) {
+    const auto begin = now();
+    instruction();
+    return now() - begin;
+  }
+  Picoseconds load_time(Core& core, Hpa from) {
+    return time_of([&] { core.load<std::uint64_t>(from); });
+  }
+  Picoseconds store_time(Core& core, Hpa to) {
+    return time_of([&] { core.store<std::uint64_t>(to, 1); });
+  }
+
+  test::CorePair pair;
+  Core& core0 = pair.core0;
+  Core& core1 = pair.core1;
+};
+
+TEST_F(CoreTest, LoadTakesLongerTheFartherItsLineIs) {
+  run([&] {
+    EXPECT_EQ(load_time(core0, address), l1 + l2 + llc + dram);
+    EXPECT_EQ(load_time(core0, address), l1);
+    // Level 1 has 4 sets of 2 ways: two more lines of the set push the first out of it.
+    load_time(core0, address + 0x100);
+    load_time(core0, address + 0x200);
+    EXPECT_EQ(load_time(core0, address + 0x100), l1);
+    EXPECT_EQ(load_time(core1, address), l1 + l2 + llc + snoop);  // Exclusive at core 0
+  });
+}
+
+TEST_F(CoreTest, LevelTwoHit) {
+  run([&] {
+    // Lines 0x1000, 0x1100 and 0x1300 share a set of level 1; the first and the last not of 2.
+    load_time(core0, address);
+    load_time(core0, address + 0x100);
+    load_time(core0, address + 0x300);
+    EXPECT_EQ(load_time(core0, address), l1 + l2);
+  });
+}
+
+TEST_F(CoreTest, StoreHitsWhatItOwnsAndAsksForWhatItShares) {
+  run([&] {
+    EXPECT_EQ(store_time(core0, address), l1 + l2 + llc + dram);
+    EXPECT_EQ(store_time(core0, address), l1);
+    EXPECT_EQ(load_time(core1, address), l1 + l2 + llc + snoop);  // now shared
+    EXPECT_EQ(store_time(core0, address), l1 + l2 + llc + snoop);
+    EXPECT_EQ(load_time(core0, address + 0x1000), l1 + l2 + llc + dram);
+    EXPECT_EQ(store_time(core0, address + 0x1000), l1);  // Exclusive: no question asked
+  });
+}
+
+// Lines leave the core one a cycle; four fill buffers.
+TEST_F(CoreTest, MissesOfOneAccessOverlap) {
+  run([&] {
+    Data data(4 * line_bytes);
+    // Lines alternate over two channels, each 4 ns a line: the last asks 3 ns after the first and
+    // waits 2 ns for the channel that line 1 of its pair asked for 2 ns before.
+    EXPECT_EQ(time_of([&] { core0.load(address, data); }), 3 * cycle + l1 + l2 + llc + 2_ns + dram);
+  });
+}
+
+TEST_F(CoreTest, MissesWaitForFillBuffers) {
+  run([&] {
+    Data data(5 * line_bytes);
+    // The fifth has missed in L1 and L2 long before the first comes back with its buffer.
+    EXPECT_EQ(time_of([&] { core0.load(address, data); }), l1 + l2 + 2 * (llc + dram));
+  });
+}
+
+TEST_F(CoreTest, AccessMayStraddleLines) {
+  run([&] {
+    const auto data = test::pattern(100, 3);
+    core0.store(address + 30, data);
+    Data got(100);
+    core1.load(address + 30, got);
+    EXPECT_EQ(got, data);
+  });
+}
+
+TEST_F(CoreTest, ClflushTakesTheSameForAbsentAndPresentLines) {
+  run([&] {
+    const auto own = l1 + l2 + llc + 30_ns;
+    EXPECT_EQ(time_of([&] { core0.clflush(address); }), own);
+    core1.store<std::uint64_t>(address, 5);
+    EXPECT_EQ(time_of([&] { core0.clflush(address); }), own + snoop);
+    EXPECT_EQ(test::value_of(pair.system.in_memory(address.value, 8)), 5u);
+    EXPECT_EQ(load_time(core1, address), l1 + l2 + llc + dram);
+  });
+}
+
+TEST_F(CoreTest, FenceAndExecuteTakeTheirTime) {
+  run([&] {
+    EXPECT_EQ(time_of([&] { core0.mfence(); }), 15_ns);
+    EXPECT_EQ(time_of([&] { core0.execute(123_ps); }), 123_ps);
+  });
+}
+
+TEST_F(CoreTest, OutsideMemoryThereIsNothing) {
+  run([&] {
+    const Hpa outside{64u << 20};
+    Data data(16);
+    core0.load(outside - 8, data);
+    EXPECT_EQ(data, filled(16, 0xff));
+    core0.store<std::uint64_t>(outside, 1);
+    core0.clflush(outside);
+    EXPECT_EQ(core0.load<std::uint64_t>(outside), ~0ull);
+  });
+}
+
+// ---- MMIO ----
+
+TEST_F(CoreTest, UncachedReadWaitsForItsAnswer) {
+  pair.registers.latency = 300_ns;
+  pair.registers.put(0xf000'0010, 0x1122'3344'5566'7788);
+  run([&] {
+    std::uint64_t value = 0;
+    EXPECT_EQ(time_of([&] { value = core0.read_uncached(Hpa{0xf000'0010}, 4); }), 300_ns);
+    EXPECT_EQ(value, 0x5566'7788u);
+    pair.registers.defer = true;
+    EXPECT_EQ(time_of([&] { value = core0.read_uncached(Hpa{0xf000'0010}, 8); }), 300_ns);
+    EXPECT_EQ(value, 0x1122'3344'5566'7788u);
+  });
+}
+
+TEST_F(CoreTest, UncachedReadThatNothingAnswersIsAllOnes) {
+  pair.registers.broken = 0xf000'0010;
+  run([&] {
+    EXPECT_EQ(core0.read_uncached(Hpa{0xf000'0010}, 1), 0xffu);
+    EXPECT_EQ(core0.read_uncached(Hpa{0xf000'0010}, 2), 0xffffu);
+    EXPECT_EQ(core0.read_uncached(Hpa{0xf000'0010}, 4), 0xffff'ffffu);
+    EXPECT_EQ(core0.read_uncached(Hpa{0xf000'0010}, 8), ~0ull);
+  });
+}
+
+TEST_F(CoreTest, UncachedWritesArePostedAndSpaced) {
+  pair.registers.latency = 10_us;
+  run([&] {
+    EXPECT_EQ(time_of([&] { core0.write_uncached(Hpa{0xf000'0000}, 1, 4); }), cycle);
+    EXPECT_EQ(time_of([&] { core0.write_uncached(Hpa{0xf000'0000}, 2, 4); }), 97_ns);
+    ASSERT_EQ(pair.registers.seen.size(), 2u);
+    EXPECT_EQ(pair.registers.seen[0].at, 0_ns);
+    EXPECT_EQ(pair.registers.seen[1].at, 97_ns);
+  });
+}
+
+// ---- interrupts ----
+
+TEST_F(CoreTest, InterruptIsTakenSomeTimeAfterItsMessage) {
+  at(1_us, [&] { core0.interrupt(0x30); });
+  run([&] {
+    EXPECT_TRUE(core0.wait_for_interrupt(0x30, forever));
+    EXPECT_EQ(now(), 1_us + 500_ns);
+  });
+}
+
+TEST_F(CoreTest, InterruptThatIsPendingIsTakenAtOnceAndOnce) {
+  at(1_us, [&] {
+    core0.interrupt(0x30);
+    core0.interrupt(0x30);
+  });
+  run([&] {
+    sleep_until(2_us);
+    EXPECT_TRUE(core0.wait_for_interrupt(0x30, forever));
+    EXPECT_EQ(now(), 2_us + 500_ns);
+    EXPECT_FALSE(core0.wait_for_interrupt(0x30, 100_ns));
+    EXPECT_EQ(now(), 2_us + 600_ns);
+  });
+}
+
+TEST_F(CoreTest, OtherVectorsDoNotEndTheWait) {
+  at(1_us, [&] { core0.interrupt(0x31); });
+  run([&] {
+    EXPECT_FALSE(core0.wait_for_interrupt(0x30, 3_us));
+    EXPECT_EQ(now(), 3_us);
+    EXPECT_TRUE(core0.wait_for_interrupt(0x31, forever));
+  });
+}
+
+// An interrupt stays pending while an instruction runs, and does not shorten it.
+class InterruptedTest : public CoreTest {
+ protected:
+  template <class Instruction>
+  void expect_same_time(Instruction instruction) {
+    pair.registers.latency = 300_ns;
+    Picoseconds undisturbed{};
+    at(10_us + 12_ns, [&] { core0.interrupt(0x30); });
+    at(10_us + 45_ns, [&] { core0.interrupt(0x30); });
+    run([&] {
+      undisturbed = time_of(instruction);
+      sleep_until(10_us);
+      EXPECT_EQ(time_of(instruction), undisturbed);
+    });
+  }
+};
+
+TEST_F(InterruptedTest, Clflush) {
+  expect_same_time([&] { core0.clflush(address); });
+}
+
+TEST_F(InterruptedTest, Load) {
+  Hpa next = address;
+  expect_same_time([&] { core0.load<std::uint64_t>(next += 0x1000); });
+}
+
+TEST_F(InterruptedTest, UncachedRead) {
+  expect_same_time([&] { core0.read_uncached(Hpa{0xf000'0000}, 4); });
+}
+
+TEST_F(InterruptedTest, UncachedReadAnsweredLater) {
+  pair.registers.defer = true;
+  expect_same_time([&] { core0.read_uncached(Hpa{0xf000'0000}, 4); });
+}
+
+TEST_F(InterruptedTest, Fence) {
+  expect_same_time([&] { core0.execute(50_ns); });
+}
+
+TEST_F(InterruptedTest, Wbinvd) {
+  expect_same_time([&] { core0.wbinvd(); });
+}
+
+}  // namespace
+}  // namespace ioasim::cpu

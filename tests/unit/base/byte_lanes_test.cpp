@@ -1,0 +1,54 @@
+#include "base/byte_lanes.hpp"
+
+#include <gmock/gmock.h>
+
+#include <array>
+
+namespace ioasim {
+namespace {
+
+struct alignas(16) Lanes : std::array<std::uint8_t, byte_lanes> {};
+
+// Lanes first, first + step, and so on, modulo `limit`.
+Lanes pattern(unsigned first, unsigned step, unsigned limit) {
+  Lanes lanes{};
+  for (unsigned i = 0; i < byte_lanes; ++i) {
+    lanes[i] = static_cast<std::uint8_t>((first + i * step) % limit);
+  }
+  return lanes;
+}
+
+TEST(ByteLanes, EqualMarksEveryLaneOfThatValueAndNoOther) {
+  for (const unsigned step : {0u, 1u, 3u, 17u, 64u, 128u}) {
+    for (unsigned first = 0; first < 256; ++first) {
+      const Lanes lanes = pattern(first, step, 256);
+      for (unsigned value = 0; value < 256; ++value) {
+        std::uint32_t expected = 0;
+        for (unsigned i = 0; i < byte_lanes; ++i) {
+          if (lanes[i] == value) expected |= 1u << i;
+        }
+        ASSERT_EQ(lanes_equal(lanes.data(), static_cast<std::uint8_t>(value)), expected)
+            << "step " << step << " first " << first << " value " << value;
+      }
+    }
+  }
+}
+
+TEST(ByteLanes, RaiseBelowAddsOneBelowTheBoundOnly) {
+  for (const unsigned step : {0u, 1u, 5u, 8u}) {
+    for (unsigned first = 0; first < 128; ++first) {
+      for (unsigned bound = 0; bound < 128; ++bound) {
+        const Lanes before = pattern(first, step, 128);
+        Lanes after = before;
+        lanes_raise_below(after.data(), static_cast<std::uint8_t>(bound));
+        for (unsigned i = 0; i < byte_lanes; ++i) {
+          ASSERT_EQ(after[i], before[i] < bound ? before[i] + 1 : before[i])
+              << "lane " << unsigned{before[i]} << " bound " << bound;
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ioasim
