@@ -82,7 +82,7 @@ std::string World::run(const Scenario& scenario) {
   }
   machine_.clock().on_stall([this](const std::string& waiting) {
     stuck_ = fmt::format("no progress for {} of simulated time\n{}",
-                         config::Quantity<Picoseconds>::print(configuration_.simulation.watchdog), waiting);
+                         config::Text<Picoseconds>::print(configuration_.simulation.watchdog), waiting);
     sc_core::sc_stop();
   });
   sc_core::sc_start();
