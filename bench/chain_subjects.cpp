@@ -38,7 +38,7 @@ class Streamer final : public pcie::Endpoint {
     if (!meter_.issue()) return;
     const Request request = requests_.next();
     if (request.write) {
-      write(request.iova, std::span{data_}.first(request.bytes), {});
+      CHECK(try_write(request.iova, std::span{data_}.first(request.bytes), {}));
       meter_.complete({});  // posted: done when it is handed to the link
     } else {
       fetch(request).start();

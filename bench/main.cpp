@@ -6,7 +6,7 @@
 // things follow: what is compared runs alternately, and a child can be put under a profiler as it
 // is (instructions.sh).
 //
-// ratio/* run both architectures of the simplified path alternately and print the ratio. The
+// compare/* run both architectures of the simplified path alternately and print the ratio. The
 // program fails if their mean simulated latencies differ, or if ours is not fast enough.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
@@ -149,7 +149,7 @@ int run_all(int argc, char** argv) {
   for (const std::string workload : {"W0", "W2"}) {
     const double wanted = workload == "W2" ? ratio_wanted : 0;
     const auto body = [=](benchmark::State& state) { run_ratio(state, workload, wanted); };
-    add("ratio/" + workload, body)->Iterations(rounds);
+    add("compare/" + workload, body)->Iterations(rounds);
   }
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();

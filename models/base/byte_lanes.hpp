@@ -28,6 +28,15 @@ inline void lanes_raise_below(std::uint8_t* lanes, std::uint8_t bound) {
   _mm_store_si128(at, _mm_sub_epi8(all, below));
 }
 
+// Subtracts one from each lane above `low` and below `high`. Lanes hold at most 127.
+inline void lanes_lower_between(std::uint8_t* lanes, std::uint8_t low, std::uint8_t high) {
+  auto* at = reinterpret_cast<__m128i*>(lanes);
+  const __m128i all = _mm_load_si128(at);
+  const __m128i above = _mm_cmpgt_epi8(all, _mm_set1_epi8(static_cast<char>(low)));
+  const __m128i below = _mm_cmpgt_epi8(_mm_set1_epi8(static_cast<char>(high)), all);
+  _mm_store_si128(at, _mm_add_epi8(all, _mm_and_si128(above, below)));
+}
+
 #else
 
 inline std::uint32_t lanes_equal(const std::uint8_t* lanes, std::uint8_t value) {
@@ -39,6 +48,12 @@ inline std::uint32_t lanes_equal(const std::uint8_t* lanes, std::uint8_t value) 
 inline void lanes_raise_below(std::uint8_t* lanes, std::uint8_t bound) {
   for (unsigned i = 0; i < byte_lanes; ++i) {
     lanes[i] = static_cast<std::uint8_t>(lanes[i] + (lanes[i] < bound));
+  }
+}
+
+inline void lanes_lower_between(std::uint8_t* lanes, std::uint8_t low, std::uint8_t high) {
+  for (unsigned i = 0; i < byte_lanes; ++i) {
+    lanes[i] = static_cast<std::uint8_t>(lanes[i] - (lanes[i] > low && lanes[i] < high));
   }
 }
 

@@ -65,6 +65,7 @@ class TagArray {
     const auto set = slot / ways_;
     auto& mine = rank(set, slot % ways_);
     const auto old = mine;
+    if (old == 0) return;
     for (std::uint32_t group = 0; group < groups_; ++group) {
       lanes_raise_below(ranks(set, group), old);
     }
@@ -75,15 +76,14 @@ class TagArray {
   // empty slot counts as used longest ago.
   Slot victim(std::uint64_t key, std::uint32_t allowed = every_way) const {
     const auto set = set_of(key);
-    for (std::uint32_t age = ways_; age-- > 0;) {
-      for (std::uint32_t group = 0; group < groups_; ++group) {
-        const auto match = lanes_equal(ranks(set, group), static_cast<std::uint8_t>(age));
-        if (match == 0) continue;
-        const auto way = group * byte_lanes + static_cast<std::uint32_t>(std::countr_zero(match));
-        if ((allowed >> way & 1u) != 0) return set * ways_ + way;
-      }
+    if (allowed == every_way) return set * ways_ + way_of_rank(set, ways_ - 1);
+    std::uint32_t oldest = none;
+    for (auto left = allowed & every_way >> (32 - ways_); left != 0; left &= left - 1) {
+      const auto way = static_cast<std::uint32_t>(std::countr_zero(left));
+      if (oldest == none || rank(set, way) > rank(set, oldest)) oldest = way;
     }
-    UNREACHABLE();
+    CHECK(oldest != none);
+    return set * ways_ + oldest;
   }
 
   // Puts `key` into `slot`, whose former key is gone, as the most recently used.
@@ -101,9 +101,8 @@ class TagArray {
     const auto set = slot / ways_;
     auto& mine = rank(set, slot % ways_);
     const auto old = mine;
-    for (std::uint32_t way = 0; way < ways_; ++way) {
-      auto& other = rank(set, way);
-      if (other > old) --other;
+    for (std::uint32_t group = 0; group < groups_; ++group) {
+      lanes_lower_between(ranks(set, group), old, padding_rank);
     }
     mine = static_cast<std::uint8_t>(ways_ - 1);
     keys_[slot] = no_key;
@@ -135,6 +134,17 @@ class TagArray {
   }
   std::uint8_t* ranks(std::uint32_t set, std::uint32_t group) {
     return prints(set, groups_ + group);
+  }
+  std::uint8_t rank(std::uint32_t set, std::uint32_t way) const {
+    return ranks(set, way / byte_lanes)[way % byte_lanes];
+  }
+  // Ranks are 0 to ways - 1, each once.
+  std::uint32_t way_of_rank(std::uint32_t set, std::uint32_t wanted) const {
+    for (std::uint32_t group = 0;; ++group) {
+      const auto match = lanes_equal(ranks(set, group), static_cast<std::uint8_t>(wanted));
+      if (match == 0) continue;
+      return group * byte_lanes + static_cast<std::uint32_t>(std::countr_zero(match));
+    }
   }
   std::uint8_t& rank(std::uint32_t set, std::uint32_t way) {
     return ranks(set, way / byte_lanes)[way % byte_lanes];

@@ -32,8 +32,8 @@ struct StaleRead {
   std::byte got{};     // the first of them
   std::byte newest{};
 
-  // "core 0 at 12.5 ns read 0x00 at 0x1000; 0000:01:00.0 had written 0xab 2.5 ns before, past the
-  // caches: flush the line (clflush, wbinvd) or make the device snoop".
+  // Who read what, where and when; who had written the newer value, and how long before; what
+  // would have made it arrive.
   std::string text() const;
 };
 

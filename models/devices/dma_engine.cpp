@@ -136,7 +136,7 @@ sim::Task<> DmaEngine::move(Piece piece) {
   const bool write_past_caches = (piece.flags & DmaDescriptor::target_no_snoop) != 0;
   const auto status = co_await read(piece.source, data, {.no_snoop = read_past_caches});
   if (status == pcie::CompletionStatus::successful) {
-    write(piece.target, data, {.no_snoop = write_past_caches});
+    co_await write(piece.target, data, {.no_snoop = write_past_caches});
     engine_stats_.bytes += piece.bytes;
   } else {
     fail(piece.source);

@@ -81,8 +81,10 @@ struct PasidEntry {
   using present = Bits<0>;
   using fault_disable = Bits<1>;
   using address_width = Bits<4, 2>;  // levels - 2
+  using reserved_low = Bits<5>;
   using type = Bits<8, 6>;
   using dirty_enable = Bits<9>;
+  using reserved_address = Bits<11, 10>;
   using second_stage = Bits<63, 12>;
   // Second qword.
   using domain = Bits<15, 0>;
@@ -90,6 +92,8 @@ struct PasidEntry {
   using walk_snoop = Bits<23>;       // PWSNP, entry bit 87
   using page_snoop = Bits<24>;       // PGSNP, entry bit 88
   using memory_type = Bits<63, 25>;  // CD, EMTE, EMT, PAT: reserved without ECAP.MTS
+  // Third qword: first stage; the further ones are reserved.
+  using reserved_first_stage = Bits<11, 8>;
 };
 
 // VT-d 9.8.

@@ -8,7 +8,8 @@ namespace ioasim::iommu {
 namespace {
 
 // VT-d 3.14: a write here without PASID is an interrupt message.
-constexpr Range<Iova> interrupt_messages{Iova{0xfee0'0000}, 0x10'0000};
+constexpr Range<Iova> interrupt_requests{Iova{interrupt_messages.base.value},
+                                         interrupt_messages.bytes};
 
 }  // namespace
 
@@ -60,7 +61,7 @@ void Iommu::arrive(sim::Transaction* transaction) {
   passage.epoch = drain_.enter();
   passage.iova = Iova{transaction->get_address()};
   passage.answer = Answer{};
-  passage.interrupt = !tlp.has_pasid && interrupt_messages.contains(passage.iova);
+  passage.interrupt = !tlp.has_pasid && interrupt_requests.contains(passage.iova);
   if (passage.interrupt) return in_order(*transaction);
   if (!file_.translation_enabled()) {
     passage.answer.page = {.base = Hpa{passage.iova.page_base().value},
@@ -117,7 +118,12 @@ void Iommu::translated(sim::Transaction& transaction) {
   Answer& answer = passage.answer;
   if (answer.fault == FaultReason::none) {
     const bool allowed = transaction.is_write() ? answer.page.write : answer.page.read;
-    if (!allowed) answer.fault = FaultReason::second_stage_permission;
+    const Hpa result = answer.page.base + (passage.iova - answer.page.iova);
+    if (!allowed) {
+      answer.fault = FaultReason::second_stage_permission;
+    } else if (interrupt_messages.contains(result)) {
+      answer.fault = FaultReason::interrupt_range;
+    }
   }
   const pcie::Tlp& tlp = pcie::tlp_of(transaction);
   TRACE(bus_, clock_.now(), trace::TlpHop{tlp.transaction, trace::Hop::translated, tlp.requester});

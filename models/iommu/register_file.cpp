@@ -53,6 +53,9 @@ constexpr bool is_32_bit(std::uint64_t offset) {
   }
 }
 
+// Two 32-bit registers that one 64-bit access reaches.
+constexpr bool is_pair(std::uint64_t offset) { return is_32_bit(offset) || is_32_bit(offset + 4); }
+
 void set_high(std::uint64_t& word, std::uint64_t value) {
   word = (word & 0xffff'ffff) | value << 32;
 }
@@ -71,10 +74,8 @@ RegisterFile::RegisterFile(const Params& params)
 
 std::uint64_t RegisterFile::read(std::uint64_t offset, unsigned bytes) const {
   if ((bytes != 4 && bytes != 8) || offset % bytes != 0) return 0;
-  if (is_32_bit(offset)) {
-    const auto low = read_whole(offset);
-    return bytes == 4 ? low : low | read_whole(offset + 4) << 32;
-  }
+  if (bytes == 8 && is_pair(offset)) return read(offset, 4) | read(offset + 4, 4) << 32;
+  if (is_32_bit(offset)) return read_whole(offset);
   const auto whole = read_whole(offset / 8 * 8);
   return bytes == 8 ? whole : half(whole, offset);
 }
@@ -150,81 +151,100 @@ bool RegisterFile::any_fault_status() const {
 Actions RegisterFile::write(std::uint64_t offset, unsigned bytes, std::uint64_t value) {
   Actions actions;
   if ((bytes != 4 && bytes != 8) || offset % bytes != 0) return actions;
-  const bool in_records =
-      offset >= reg::fault_records && offset < reg::fault_records + faults_.bytes();
-  if (in_records) {
-    const auto record_offset = offset - reg::fault_records;
-    const bool high_half = bytes == 4 && offset % 8 == 4;
-    faults_.write(record_offset / 8 * 8, high_half ? value << 32 : value);
-    return actions;
-  }
-  const auto low = static_cast<std::uint32_t>(value);
-  switch (offset) {
-    case reg::global_command:
-      write_command(low, actions);
-      break;
-    case reg::root_table:
-      bytes == 8 ? void(root_register_ = value) : set_low(root_register_, value);
-      break;
-    case reg::root_table + 4:
-      set_high(root_register_, value);
-      break;
-    case reg::fault_status:
-      write_fault_status(low, actions);
-      break;
-    case reg::fault_control:
-      actions.send_fault_event = write_control(fault_control_, value);
-      break;
-    case reg::fault_data:
-      fault_message_.data = low;
-      break;
-    case reg::fault_address:
-      bytes == 8 ? void(fault_message_.address = value) : set_low(fault_message_.address, value);
-      break;
-    case reg::fault_upper_address:
-      set_high(fault_message_.address, value);
-      break;
-    case reg::queue_tail:
-      write_tail(value, actions);
-      break;
-    case reg::queue_address:
-      if (!queue_enabled_)
-        bytes == 8 ? void(queue_address_ = value) : set_low(queue_address_, value);
-      break;
-    case reg::queue_address + 4:
-      if (!queue_enabled_) set_high(queue_address_, value);
-      break;
-    case reg::completion_status:
-      if ((low & 1) != 0) wait_completed_ = false;
-      break;
-    case reg::completion_control:
-      actions.send_completion_event = write_control(completion_control_, value);
-      break;
-    case reg::completion_data:
-      completion_message_.data = low;
-      break;
-    case reg::completion_address:
-      bytes == 8 ? void(completion_message_.address = value)
-                 : set_low(completion_message_.address, value);
-      break;
-    case reg::completion_upper_address:
-      set_high(completion_message_.address, value);
-      break;
-    case reg::context_command:
-      // Registers must not be used while the queue is (VT-d 6.5.1): the command is ignored.
-      actions.flush_contexts =
-          bytes == 8 && !queue_enabled_ && reg::ContextCommand::invalidate::test(value);
-      if (actions.flush_contexts) context_command_ = value;
-      break;
-    case reg::iotlb:
-      actions.flush_pages =
-          bytes == 8 && !queue_enabled_ && reg::IotlbCommand::invalidate::test(value);
-      if (actions.flush_pages) iotlb_command_ = value;
-      break;
-    default:
-      break;
+  if (bytes == 8 && is_pair(offset)) {
+    write_32(offset, static_cast<std::uint32_t>(value), actions);
+    write_32(offset + 4, static_cast<std::uint32_t>(value >> 32), actions);
+  } else if (bytes == 8) {
+    write_64(offset, value, actions);
+  } else if (is_32_bit(offset)) {
+    write_32(offset, static_cast<std::uint32_t>(value), actions);
+  } else {
+    write_half(offset, value, actions);
   }
   return actions;
+}
+
+void RegisterFile::write_32(std::uint64_t offset, std::uint32_t value, Actions& actions) {
+  switch (offset) {
+    case reg::global_command:
+      return write_command(value, actions);
+    case reg::fault_status:
+      return write_fault_status(value, actions);
+    case reg::fault_control:
+      actions.send_fault_event |= write_control(fault_control_, value);
+      return;
+    case reg::fault_data:
+      fault_message_.data = value;
+      return;
+    case reg::fault_address:
+      return set_low(fault_message_.address, value);
+    case reg::fault_upper_address:
+      return set_high(fault_message_.address, value);
+    case reg::completion_status:
+      if ((value & 1) != 0) wait_completed_ = false;
+      return drop_held_events();
+    case reg::completion_control:
+      actions.send_completion_event |= write_control(completion_control_, value);
+      return;
+    case reg::completion_data:
+      completion_message_.data = value;
+      return;
+    case reg::completion_address:
+      return set_low(completion_message_.address, value);
+    case reg::completion_upper_address:
+      return set_high(completion_message_.address, value);
+    default:
+      return;
+  }
+}
+
+// One half of a 64-bit register: the other keeps its value.
+void RegisterFile::write_half(std::uint64_t offset, std::uint64_t value, Actions& actions) {
+  const auto whole_offset = offset / 8 * 8;
+  const bool high = offset % 8 != 0;
+  // What is written 1 to clear must not see the other half's ones.
+  const bool clears = whole_offset >= reg::fault_records;
+  // A command is given by the half that holds its bit.
+  const bool commands = whole_offset == reg::context_command || whole_offset == reg::iotlb;
+  auto whole = clears ? 0 : read_whole(whole_offset);
+  high ? set_high(whole, value) : set_low(whole, value);
+  if (commands && !high) return;
+  write_64(whole_offset, whole, actions);
+}
+
+void RegisterFile::write_64(std::uint64_t offset, std::uint64_t value, Actions& actions) {
+  if (offset >= reg::fault_records && offset < reg::fault_records + faults_.bytes()) {
+    faults_.write(offset - reg::fault_records, value);
+    return drop_held_events();
+  }
+  switch (offset) {
+    case reg::root_table:
+      root_register_ = value;
+      return;
+    case reg::queue_tail:
+      return write_tail(value, actions);
+    case reg::queue_address:
+      if (!queue_enabled_) queue_address_ = value;
+      return;
+    case reg::context_command:
+      // Registers must not be used while the queue is (VT-d 6.5.1): the command is ignored.
+      actions.flush_contexts = !queue_enabled_ && reg::ContextCommand::invalidate::test(value);
+      if (actions.flush_contexts) context_command_ = value;
+      return;
+    case reg::iotlb:
+      actions.flush_pages = !queue_enabled_ && reg::IotlbCommand::invalidate::test(value);
+      if (actions.flush_pages) iotlb_command_ = value;
+      return;
+    default:
+      return;
+  }
+}
+
+// An event that a mask held back is dropped once all that it would tell has been cleared.
+void RegisterFile::drop_held_events() {
+  constexpr auto pending = static_cast<std::uint32_t>(reg::EventControl::pending::mask);
+  if (!any_fault_status()) fault_control_ &= ~pending;
+  if (!wait_completed_) completion_control_ &= ~pending;
 }
 
 void RegisterFile::write_command(std::uint32_t value, Actions& actions) {
@@ -250,10 +270,7 @@ void RegisterFile::write_fault_status(std::uint32_t value, Actions& actions) {
     queue_error_ = reg::QueueError::none;
     actions.run_queue = true;
   }
-  // A held event is dropped once all that it would tell has been cleared.
-  if (!any_fault_status()) {
-    fault_control_ &= ~static_cast<std::uint32_t>(reg::EventControl::pending::mask);
-  }
+  drop_held_events();
 }
 
 void RegisterFile::write_tail(std::uint64_t value, Actions& actions) {

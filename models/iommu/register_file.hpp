@@ -66,6 +66,10 @@ class RegisterFile {
   std::uint64_t read_whole(std::uint64_t offset) const;
   std::uint32_t fault_status() const;
   bool any_fault_status() const;
+  void write_32(std::uint64_t offset, std::uint32_t value, Actions& actions);
+  void write_half(std::uint64_t offset, std::uint64_t value, Actions& actions);
+  void write_64(std::uint64_t offset, std::uint64_t value, Actions& actions);
+  void drop_held_events();
   void write_command(std::uint32_t value, Actions& actions);
   void write_fault_status(std::uint32_t value, Actions& actions);
   void write_tail(std::uint64_t value, Actions& actions);

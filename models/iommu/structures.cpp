@@ -1,5 +1,7 @@
 #include "iommu/structures.hpp"
 
+#include <algorithm>
+
 namespace ioasim::iommu {
 namespace {
 
@@ -7,8 +9,6 @@ template <class Field>
 Hpa pointer(Qword word) {
   return Hpa{word & Field::mask};
 }
-
-constexpr Range<Hpa> interrupt_messages{Hpa{0xfee0'0000}, 0x10'0000};
 
 }  // namespace
 
@@ -56,10 +56,13 @@ Result<PasidContext, Reason> decode_pasid(std::span<const Qword, 8> entry, const
                                           Pasid pasid) {
   using E = PasidEntry;
   if (!E::present::test(entry[0])) return Reason::pasid_entry_not_present;
-  const bool reserved = E::reserved_middle::test(entry[1]) || E::memory_type::test(entry[1]) ||
-                        E::dirty_enable::test(entry[0]) ||
-                        (E::walk_snoop::test(entry[1]) && !params.walk_coherent) ||
-                        (E::page_snoop::test(entry[1]) && !params.snoop_control);
+  const bool beyond = std::any_of(entry.begin() + 3, entry.end(), [](Qword q) { return q != 0; });
+  const bool reserved =
+      beyond || E::reserved_low::test(entry[0]) || E::reserved_address::test(entry[0]) ||
+      E::reserved_first_stage::test(entry[2]) || E::reserved_middle::test(entry[1]) ||
+      E::memory_type::test(entry[1]) || E::dirty_enable::test(entry[0]) ||
+      (E::walk_snoop::test(entry[1]) && !params.walk_coherent) ||
+      (E::page_snoop::test(entry[1]) && !params.snoop_control);
   if (reserved) return Reason::pasid_entry_reserved;
   const auto type = E::type::get(entry[0]);
   if (type != static_cast<Qword>(TranslationType::second_stage) &&
@@ -97,7 +100,9 @@ Result<Step, Reason> decode_second_stage(Qword entry, unsigned level, Iova iova,
   const auto bits = level_shift(level);
   const auto offset_mask = (1ull << bits) - 1;
   if ((address.value & offset_mask) != 0) return Reason::second_stage_reserved;
-  if (interrupt_messages.overlaps({address, 1ull << bits})) return Reason::interrupt_range;
+  if (interrupt_messages.contains(address + (iova.value & offset_mask))) {
+    return Reason::interrupt_range;
+  }
   return Step{.leaf = true,
               .table = {},
               .page = {.base = address,

@@ -44,6 +44,9 @@ struct Page {
   Iova iova{};  // first address
 };
 
+// Where a translation may not lead: interrupt messages (VT-d 3.14).
+inline constexpr Range<Hpa> interrupt_messages{Hpa{0xfee0'0000}, 0x10'0000};
+
 // Permissions gathered on the way down.
 struct Rights {
   bool read = true;
@@ -87,6 +90,9 @@ Result<Step, Reason> decode_second_stage(Qword entry, unsigned level, Iova iova,
 
 // Bits that a second stage of that many levels translates.
 constexpr unsigned second_stage_bits(unsigned levels) { return 12 + 9 * levels; }
+constexpr bool within_second_stage(Iova iova, unsigned levels) {
+  return iova.value >> second_stage_bits(levels) == 0;
+}
 
 // Faults that are reported whatever Fault Processing Disable says (VT-d 7.1.3).
 constexpr bool always_reported(Reason reason) {

@@ -47,6 +47,7 @@ class TranslationCaches {
   }
 
   const Page* page(DomainId domain, Iova iova) {
+    if (!within_second_stage(iova, levels_max)) return nullptr;  // keys have no room for more
     for (const unsigned bits : {12u, 21u, 30u}) {
       if (bits != 12 && large_pages_ == 0) return nullptr;
       if (const Page* page = iotlb_.find(page_key(domain, iova, bits))) return page;
@@ -60,6 +61,7 @@ class TranslationCaches {
 
   // The lowest cached entry on the way to `iova`, below `levels`.
   const NonLeaf* nonleaf(DomainId domain, Iova iova, unsigned levels) {
+    if (!within_second_stage(iova, levels_max)) return nullptr;
     for (unsigned level = 2; level <= levels; ++level) {
       if (const auto* entry = nonleaf_.find(nonleaf_key(domain, iova, level))) return entry;
     }
@@ -114,6 +116,8 @@ class TranslationCaches {
   }
 
  private:
+  static constexpr unsigned levels_max = 5;
+
   // Low bits choose the set: PASIDs and requester ids both vary there.
   static std::uint64_t pasid_key(RequesterId id, Pasid pasid) {
     return std::uint64_t{id.value} << 20 | (pasid.value ^ id.value);

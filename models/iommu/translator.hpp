@@ -25,6 +25,12 @@ struct Query {
   std::uint64_t generation = 0;  // of the caches when the walk began
 };
 
+// Why there is no translation, and whether Fault Processing Disable keeps it from being reported.
+struct Failure {
+  FaultReason reason = FaultReason::none;
+  bool disabled = false;
+};
+
 // The answer: a page, or why there is none.
 struct Answer {
   FaultReason fault = FaultReason::none;
@@ -78,9 +84,9 @@ class Translator {
   const Stats& stats() const { return stats_; }
 
  private:
-  sim::Task<Result<Context, FaultReason>> find_context(Query query);
-  sim::Task<Result<PasidContext, FaultReason>> find_pasid(Query query, Context context,
-                                                          Pasid pasid);
+  sim::Task<Result<Page, Failure>> resolve(Query query);
+  sim::Task<Result<Context, Failure>> find_context(Query query);
+  sim::Task<Result<PasidContext, Failure>> find_pasid(Query query, Context context, Pasid pasid);
   sim::Task<Result<Page, FaultReason>> find_page(Query query, PasidContext pasid);
   // One structure read, with the walker's own time.
   sim::Task<bool> fetch(Hpa address, std::span<std::byte> into, bool snoop);

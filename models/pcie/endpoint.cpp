@@ -14,6 +14,10 @@ std::uint32_t size_code(unsigned bytes) {
 
 constexpr unsigned unextended_tags = 32;
 
+// Tags of posted requests mean nothing to others (PCIe 2.2.6.2); this one marks an interrupt
+// message among the function's own.
+constexpr std::uint16_t message_tag = 0xff;
+
 }  // namespace
 
 Endpoint::Endpoint(const sc_core::sc_module_name& name, sim::Clockwork& clock, trace::Bus& bus,
@@ -27,12 +31,15 @@ Endpoint::Endpoint(const sc_core::sc_module_name& name, sim::Clockwork& clock, t
       id_{assignment.id},
       no_snoop_{params.no_snoop},
       bar0_bytes_{assignment.bar0_bytes},
+      posted_{params.posted_max},
+      posted_returned_{clock, std::string{this->name()} + ".posted"},
       tags_{clock, std::string{this->name()} + ".tags",
             params.extended_tag ? 256u : unextended_tags} {
   for (unsigned tag = tags_.size(); tag-- > 0;) {
     free_tags_.push_back(static_cast<std::uint16_t>(tag));
   }
   build_config_space(params, assignment, identity);
+  decode_control();
 }
 
 void Endpoint::build_config_space(const EndpointParams& params, const Assignment& assignment,
@@ -71,18 +78,13 @@ void Endpoint::build_config_space(const EndpointParams& params, const Assignment
   config_.define(msi_ + msi::data, 2, 0, 0xffff);
 }
 
-bool Endpoint::bus_master() const {
-  return config::bus_master::test(config_.read(config::command, 2));
-}
-
-unsigned Endpoint::max_payload() const {
+// Reserved size codes count as the largest size.
+void Endpoint::decode_control() {
   const auto control = config_.read(express_ + express::device_control, 2);
-  return 128u << std::min<std::uint64_t>(express::max_payload::get(control), 5);
-}
-
-unsigned Endpoint::max_read_request() const {
-  const auto control = config_.read(express_ + express::device_control, 2);
-  return 128u << std::min<std::uint64_t>(express::max_read_request::get(control), 5);
+  bus_master_ = config::bus_master::test(config_.read(config::command, 2));
+  no_snoop_enabled_ = express::enable_no_snoop::test(control);
+  max_payload_ = 128u << std::min<std::uint64_t>(express::max_payload::get(control), 5);
+  max_read_request_ = 128u << std::min<std::uint64_t>(express::max_read_request::get(control), 5);
 }
 
 // ---- requests of the device ----
@@ -96,8 +98,7 @@ sim::Payload& Endpoint::new_request(TlpKind kind, Iova address, std::uint64_t by
   tlp = Tlp{};
   tlp.kind = kind;
   tlp.requester = id_;
-  const auto control = config_.read(express_ + express::device_control, 2);
-  tlp.no_snoop = attributes.no_snoop && express::enable_no_snoop::test(control);
+  tlp.no_snoop = attributes.no_snoop && no_snoop_enabled_;
   tlp.transaction = ++transactions_;
   if (tlp.no_snoop) ++stats_.no_snoop;
   return payload;
@@ -108,18 +109,33 @@ void Endpoint::send(sim::Payload& payload) {
   if (const auto done = upstream.send(payload, clock_.now())) response(0, payload, *done);
 }
 
-void Endpoint::write(Iova to, std::span<const std::byte> from, Attributes attributes) {
-  if (!bus_master()) return;
-  const auto largest = max_payload();
+sim::Task<> Endpoint::write(Iova to, std::span<const std::byte> from, Attributes attributes) {
   while (!from.empty()) {
-    const auto bytes = request_split(to.value, from.size(), largest);
-    auto& payload = new_request(TlpKind::memory_write, to, bytes, attributes);
-    std::memcpy(payload.get_data_ptr(), from.data(), bytes);
-    ++stats_.writes;
-    stats_.written_bytes += bytes;
-    send(payload);
+    const auto bytes = request_split(to.value, from.size(), max_payload());
+    while (!try_write(to, from.first(bytes), attributes)) co_await wait_for_room();
     from = from.subspan(bytes);
     to += bytes;
+  }
+}
+
+// Nothing is sent, and the data are dropped, while software has not made the function a master.
+bool Endpoint::try_write(Iova to, std::span<const std::byte> from, Attributes attributes) {
+  if (!bus_master()) return true;
+  if (posted_.free(clock_.now()) == 0) return false;
+  posted_.take(1);
+  auto& payload = new_request(TlpKind::memory_write, to, from.size(), attributes);
+  std::memcpy(payload.get_data_ptr(), from.data(), from.size());
+  ++stats_.writes;
+  stats_.written_bytes += from.size();
+  send(payload);
+  return true;
+}
+
+sim::Task<> Endpoint::wait_for_room() {
+  if (const auto next = posted_.next_return(); next != forever) {
+    co_await sim::Until{clock_, next};
+  } else {
+    co_await posted_returned_.wait();
   }
 }
 
@@ -127,9 +143,8 @@ sim::Task<CompletionStatus> Endpoint::read(Iova from, std::span<std::byte> into,
                                            Attributes attributes) {
   if (!bus_master()) co_return CompletionStatus::unsupported_request;
   Transfer transfer{.pieces = {clock_, std::string{}}};
-  const auto largest = max_read_request();
   while (!into.empty()) {
-    const auto bytes = request_split(from.value, into.size(), largest);
+    const auto bytes = request_split(from.value, into.size(), max_read_request());
     co_await tags_.take();
     auto& payload = new_request(TlpKind::memory_read, from, bytes, attributes);
     const auto tag = take_tag();
@@ -157,16 +172,20 @@ void Endpoint::interrupt() {
   const auto low = config_.read(msi_ + msi::address_low, 4);
   const auto high = std::uint64_t{config_.read(msi_ + msi::address_high, 4)};
   const std::uint32_t data = config_.read(msi_ + msi::data, 2);
-  // An MSI carries neither No Snoop nor Relaxed Ordering (PCIe 6.1.4).
+  // An MSI carries neither No Snoop nor Relaxed Ordering (PCIe 6.1.4). It needs no room of its
+  // own: its data fit in the header's buffer.
   auto& payload = new_request(TlpKind::memory_write, Iova{high << 32 | low}, sizeof data, {});
   std::memcpy(payload.get_data_ptr(), &data, sizeof data);
+  tlp_of(payload).tag = message_tag;
   ++stats_.interrupts;
   send(payload);
 }
 
 void Endpoint::response(unsigned, sim::Transaction& transaction, Picoseconds at) {
   if (transaction.is_write()) {
-    transaction.release();  // posted: nobody waits
+    if (tlp_of(transaction).tag != message_tag) posted_.give(1, at);
+    transaction.release();
+    posted_returned_.signal();
   } else {
     clock_.at<&Endpoint::complete>(at, this, &transaction);
   }
@@ -214,6 +233,7 @@ void Endpoint::serve_config(sim::Transaction& transaction) {
   if (transaction.is_write()) {
     std::memcpy(&value, transaction.get_data_ptr(), bytes);
     config_.write(offset, bytes, value);
+    decode_control();
   } else {
     value = config_.read(offset, bytes);
     std::memcpy(transaction.get_data_ptr(), &value, bytes);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "pcie/config_space.hpp"
+#include "pcie/credit_pool.hpp"
 #include "pcie/params.hpp"
 #include "pcie/tlp_extension.hpp"
 #include "sim/credits.hpp"
@@ -81,15 +82,19 @@ class Endpoint : public sc_core::sc_module, public sim::Target, public sim::Init
   virtual void write_register(std::uint64_t offset, unsigned bytes, std::uint64_t value) = 0;
 
   // DMA. Both split as the function is configured. A read is done when its last byte is here;
-  // on an error status the bytes are undefined. A write is done when it is handed to the link.
+  // on an error status the bytes are undefined. A write is done when its last request is handed to
+  // the link, which takes time when many posted requests are on their way.
   sim::Task<CompletionStatus> read(Iova from, std::span<std::byte> into, Attributes attributes);
-  void write(Iova to, std::span<const std::byte> from, Attributes attributes);
+  sim::Task<> write(Iova to, std::span<const std::byte> from, Attributes attributes);
+  // One posted request, of at most max_payload() bytes within 4 KiB; false if there is no room
+  // for it now.
+  bool try_write(Iova to, std::span<const std::byte> from, Attributes attributes);
   // Sends the MSI, behind all writes before it. Nothing is sent while MSI is disabled.
   void interrupt();
 
-  bool bus_master() const;
-  unsigned max_payload() const;
-  unsigned max_read_request() const;
+  bool bus_master() const { return bus_master_; }
+  unsigned max_payload() const { return max_payload_; }
+  unsigned max_read_request() const { return max_read_request_; }
 
   sim::Clockwork& clock_;
   trace::Bus& bus_;
@@ -111,6 +116,8 @@ class Endpoint : public sc_core::sc_module, public sim::Target, public sim::Init
   sim::Payload& new_request(TlpKind kind, Iova address, std::uint64_t bytes, Attributes attributes);
   void send(sim::Payload& payload);
   std::uint16_t take_tag();
+  sim::Task<> wait_for_room();
+  void decode_control();
 
   std::optional<Picoseconds> request(unsigned port, sim::Transaction& transaction,
                                      Picoseconds at) override;
@@ -127,6 +134,13 @@ class Endpoint : public sc_core::sc_module, public sim::Target, public sim::Init
   RequesterId id_;
   bool no_snoop_;
   std::uint64_t bar0_bytes_;
+  // What software has set in Command and Device Control.
+  bool bus_master_ = false;
+  bool no_snoop_enabled_ = false;
+  unsigned max_payload_ = 128;
+  unsigned max_read_request_ = 512;
+  CreditPool posted_;  // room for posted requests until memory has accepted them
+  sim::Signal posted_returned_;
   sim::Credits tags_;
   std::vector<std::uint16_t> free_tags_;
   std::array<Outstanding, 256> outstanding_;

@@ -1,6 +1,14 @@
 #include "pcie/link.hpp"
 
 namespace ioasim::pcie {
+namespace {
+
+// Address translation keeps the offset in a page, hence the words that the payload touches.
+unsigned data_credits(const sim::Transaction& transaction) {
+  return pcie::data_credits(transaction.get_address(), transaction.get_data_length());
+}
+
+}  // namespace
 
 Link::Link(const sc_core::sc_module_name& name, sim::Clockwork& clock, trace::Bus& bus,
            const LinkParams& params, unsigned max_payload, Picoseconds port_latency)
@@ -73,8 +81,7 @@ bool Link::has_credits(const sim::Transaction& transaction, TlpClass tlp_class) 
   const auto now = clock_.now();
   switch (tlp_class) {
     case TlpClass::posted:
-      return posted_headers_.free(now) >= 1 &&
-             posted_data_.free(now) >= data_credits(transaction.get_data_length());
+      return posted_headers_.free(now) >= 1 && posted_data_.free(now) >= data_credits(transaction);
     case TlpClass::non_posted:
       return nonposted_headers_.free(now) >= 1;
     case TlpClass::completion:
@@ -137,7 +144,7 @@ void Link::send_request_up(sim::Transaction& transaction) {
   stats_.up_bytes += bytes;
   if (tlp.request_class() == TlpClass::posted) {
     posted_headers_.take(1);
-    posted_data_.take(data_credits(length));
+    posted_data_.take(data_credits(transaction));
   } else {
     nonposted_headers_.take(1);
     nonposted_headers_.give(1, sent.last_bit + port_latency_ + wire_down_.propagation());
@@ -157,7 +164,7 @@ void Link::response(unsigned port, sim::Transaction& transaction, Picoseconds at
     if (port == up) {
       const auto returned = at + wire_down_.propagation();
       posted_headers_.give(1, returned);
-      posted_data_.give(data_credits(transaction.get_data_length()), returned);
+      posted_data_.give(data_credits(transaction), returned);
       if (!waiting_.empty()) wait_for_credits();
     }
     (port == up ? from_device : from_port).respond(transaction, at);
@@ -206,10 +213,11 @@ Wire::Sent Link::send_completion(Wire& wire, const sim::Transaction& transaction
   do {
     const auto length =
         completion_split(address, left, tlp.completion_payload, tlp.completion_boundary);
-    const auto sent = wire.send(overhead + dwords(length), clock_.now());
+    const auto packet = overhead + payload_bytes(address, length);
+    const auto sent = wire.send(packet, clock_.now());
     all = {std::min(all.first_bit, sent.first_bit), sent.last_bit};
     ++tlps;
-    bytes += overhead + dwords(length);
+    bytes += packet;
     address += length;
     left -= length;
   } while (left > 0);

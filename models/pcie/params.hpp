@@ -87,6 +87,7 @@ struct EndpointParams {
   unsigned max_payload = 256;
   unsigned max_read_request = 512;
   bool extended_tag = true;
+  unsigned posted_max = 64;
 
   static constexpr auto fields = std::tuple{
       Field{"no_snoop", &EndpointParams::no_snoop,
@@ -98,8 +99,10 @@ struct EndpointParams {
       Field{"max_read_request", &EndpointParams::max_read_request,
             "largest read request in bytes that firmware programs: 128 to 4096 [P-01]",
             Limits{128u, 4096u}},
-      Field{"extended_tag", &EndpointParams::extended_tag,
-            "256 tags instead of 32 (PCIe 2.2.6.2)"}};
+      Field{"extended_tag", &EndpointParams::extended_tag, "256 tags instead of 32 (PCIe 2.2.6.2)"},
+      Field{"posted_max", &EndpointParams::posted_max,
+            "posted requests on their way that the function has room for [model choice]",
+            Limits{1u, 4096u}}};
 
   void check(Problems& problems) const {
     if (!std::has_single_bit(max_payload)) {

@@ -61,11 +61,12 @@ std::optional<Picoseconds> RootPort::upward(sim::Transaction& transaction, Picos
   return *done + params_.latency;
 }
 
-// A malformed TLP crosses a 4 KiB boundary or exceeds Max Payload Size (PCIe 2.2.7, 2.2.2).
+// A malformed TLP crosses a 4 KiB boundary or exceeds Max Payload Size (PCIe 2.2.7, 2.2.2). A
+// TLM transaction that streams into fewer bytes than it has is no TLP at all.
 bool RootPort::well_formed(const sim::Transaction& transaction) const {
   const auto bytes = transaction.get_data_length();
   const auto largest = transaction.is_write() ? params_.max_payload : page_bytes;
-  return bytes > 0 && bytes <= largest &&
+  return bytes > 0 && bytes <= largest && transaction.get_streaming_width() >= bytes &&
          transaction.get_address() % page_bytes + bytes <= page_bytes;
 }
 

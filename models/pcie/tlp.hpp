@@ -59,12 +59,16 @@ constexpr std::uint64_t request_header_bytes(const Tlp& tlp, std::uint64_t addre
   return tlp.is_config() || address >> 32 == 0 ? 12 : 16;
 }
 
-constexpr std::uint64_t dwords(std::uint64_t bytes) { return (bytes + 3) / 4 * 4; }
+// Payload of a TLP: every 4-byte word that the bytes touch; byte enables mark the rest.
+constexpr std::uint64_t payload_bytes(std::uint64_t address, std::uint64_t bytes) {
+  return bytes == 0 ? 0 : (address % 4 + bytes + 3) / 4 * 4;
+}
 
 constexpr std::uint64_t request_wire_bytes(const Tlp& tlp, std::uint64_t address,
                                            std::uint64_t bytes) {
   return framing_bytes + request_header_bytes(tlp, address) +
-         (tlp.has_pasid ? pasid_prefix_bytes : 0) + (tlp.carries_data() ? dwords(bytes) : 0);
+         (tlp.has_pasid ? pasid_prefix_bytes : 0) +
+         (tlp.carries_data() ? payload_bytes(address, bytes) : 0);
 }
 
 // Length of the first TLP of a transfer: at most `largest`, and not over a 4 KiB boundary
@@ -85,8 +89,8 @@ constexpr std::uint64_t completion_split(std::uint64_t address, std::uint64_t by
 }
 
 // PCIe 2.6.1: one data credit is 16 bytes.
-constexpr unsigned data_credits(std::uint64_t bytes) {
-  return static_cast<unsigned>((bytes + 15) / 16);
+constexpr unsigned data_credits(std::uint64_t address, std::uint64_t bytes) {
+  return static_cast<unsigned>((payload_bytes(address, bytes) + 15) / 16);
 }
 
 }  // namespace ioasim::pcie

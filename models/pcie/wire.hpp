@@ -75,18 +75,27 @@ class Wire {
 
   // Puts the DLLPs and SKPs on the wire that fall due before a packet ready at `at` could start.
   void make_room(Picoseconds at) {
-    if (ack_due_ != forever && ack_due_ <= std::max(at, free_at_)) {
-      free_at_ = std::max(free_at_, ack_due_) + serialization(2 * dllp_bytes);
-      ack_due_ = forever;
+    skip_idle_skps(at);
+    for (;;) {
+      const auto start = std::max(at, free_at_);
+      const auto due = std::min(ack_due_, skp_due_);
+      if (due > start) return;
+      free_at_ = std::max(free_at_, due);
+      if (due == skp_due_) {
+        free_at_ += per_symbol_ * skp_symbols;
+        skp_due_ += per_symbol_ * skp_interval_symbols;
+      } else {
+        free_at_ += serialization(2 * dllp_bytes);
+        ack_due_ = forever;
+      }
     }
-    if (skp_due_ > std::max(at, free_at_)) return;
-    if (skp_due_ < at && free_at_ < at) {
-      const auto interval = per_symbol_ * skp_interval_symbols;
-      skp_due_ += interval * ((at - skp_due_) / interval + 1);
-      return;
-    }
-    free_at_ = std::max(free_at_, skp_due_) + per_symbol_ * skp_symbols;
-    skp_due_ += per_symbol_ * skp_interval_symbols;
+  }
+
+  // Those that began and ended while nothing was sent delay nobody.
+  void skip_idle_skps(Picoseconds at) {
+    const auto interval = per_symbol_ * skp_interval_symbols;
+    const auto idle = at - per_symbol_ * skp_symbols - std::max(skp_due_, free_at_);
+    if (idle >= interval) skp_due_ += interval * (idle / interval);
   }
 
   Picoseconds per_symbol_;

@@ -62,9 +62,9 @@ Picoseconds Clockwork::limit() const {
 }
 
 void Clockwork::run() {
+  const auto base = kernel_now_ = kernel_now();
   running_ = true;
   armed_ = forever;
-  const auto base = kernel_now();
   const auto last = limit();
   bool yield = false;
   while (!wheel_.empty() && !yield) {

@@ -52,10 +52,12 @@ class Clockwork final : public sc_core::sc_module {
   // Engine time.
   Picoseconds now() const { return running_ ? now_ : std::max(now_, kernel_now()); }
   // `time` as the delay argument of a TLM call made now.
-  static sc_core::sc_time delay_until(Picoseconds time) {
+  sc_core::sc_time delay_until(Picoseconds time) const {
     return sc_core::sc_time::from_value(static_cast<sc_dt::uint64>((time - kernel_now()).count()));
   }
-  static Picoseconds kernel_now() {
+  // The kernel's time, which stands still while the engine runs.
+  Picoseconds kernel_now() const {
+    if (running_) return kernel_now_;
     return Picoseconds{static_cast<std::int64_t>(sc_core::sc_time_stamp().value())};
   }
 
@@ -135,6 +137,7 @@ class Clockwork final : public sc_core::sc_module {
   std::uint64_t posted_ = 0;
   std::uint64_t events_ = 0;
   Picoseconds now_{};
+  Picoseconds kernel_now_{};  // while running
   Picoseconds armed_ = forever;
   Picoseconds last_progress_{};
   bool running_ = false;

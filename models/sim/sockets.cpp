@@ -7,8 +7,8 @@
 namespace ioasim::sim {
 namespace {
 
-Picoseconds arrival(const sc_core::sc_time& delay) {
-  return Clockwork::kernel_now() + Picoseconds{static_cast<std::int64_t>(delay.value())};
+Picoseconds arrival(const Clockwork& clock, const sc_core::sc_time& delay) {
+  return clock.kernel_now() + Picoseconds{static_cast<std::int64_t>(delay.value())};
 }
 
 // The owner is also a module; its path names the socket's errors.
@@ -60,9 +60,9 @@ std::optional<Picoseconds> InitiatorSocket::send(Transaction& transaction, Picos
     return std::nullopt;
   }
   tlm::tlm_phase phase = tlm::BEGIN_REQ;
-  auto delay = Clockwork::delay_until(at);
+  auto delay = clock_.delay_until(at);
   const auto status = (*this)->nb_transport_fw(transaction, phase, delay);
-  if (status == tlm::TLM_COMPLETED) return arrival(delay);
+  if (status == tlm::TLM_COMPLETED) return arrival(clock_, delay);
   return std::nullopt;
 }
 
@@ -78,16 +78,20 @@ void InitiatorSocket::deliver(Transaction* transaction) {
   switch ((*this)->nb_transport_fw(*transaction, phase, delay)) {
     case tlm::TLM_ACCEPTED:
       return;
-    case tlm::TLM_UPDATED:
+    case tlm::TLM_UPDATED: {
+      const bool answered = phase == tlm::BEGIN_RESP;
+      transaction->acquire();
       backward(*transaction, phase, delay);
-      if (phase == tlm::BEGIN_RESP) {
+      if (answered) {
         phase = tlm::END_RESP;
         (*this)->nb_transport_fw(*transaction, phase, delay);
       }
+      transaction->release();
       return;
+    }
     case tlm::TLM_COMPLETED:
       request_ended();
-      owner_.response(port_, *transaction, arrival(delay));
+      owner_.response(port_, *transaction, arrival(clock_, delay));
       transaction->release();
       return;
   }
@@ -112,11 +116,11 @@ tlm::tlm_sync_enum InitiatorSocket::backward(Transaction& transaction, tlm::tlm_
     return tlm::TLM_ACCEPTED;
   }
   if (!foreign_) [[likely]] {
-    owner_.response(port_, transaction, arrival(delay));
+    owner_.response(port_, transaction, arrival(clock_, delay));
     return tlm::TLM_COMPLETED;
   }
   if (in_request_ == &transaction) request_ended();
-  owner_.response(port_, transaction, std::max(arrival(delay), clock_.now()));
+  owner_.response(port_, transaction, std::max(arrival(clock_, delay), clock_.now()));
   transaction.release();
   return tlm::TLM_COMPLETED;
 }
@@ -181,8 +185,8 @@ tlm::tlm_sync_enum TargetSocket::forward(Transaction& transaction, tlm::tlm_phas
   if (foreign_) [[unlikely]]
     return forward_foreign(transaction, phase, delay);
   DCHECK(phase == tlm::BEGIN_REQ);
-  if (const auto done = owner_.request(port_, transaction, arrival(delay))) {
-    delay = Clockwork::delay_until(*done);
+  if (const auto done = owner_.request(port_, transaction, arrival(clock_, delay))) {
+    delay = clock_.delay_until(*done);
     return tlm::TLM_COMPLETED;
   }
   phase = tlm::END_REQ;
@@ -200,7 +204,7 @@ tlm::tlm_sync_enum TargetSocket::forward_foreign(Transaction& transaction, tlm::
     return tlm::TLM_ACCEPTED;
   }
   transaction.acquire();
-  clock_.at<&TargetSocket::begin_foreign>(arrival(delay), this, &adopt(transaction));
+  clock_.at<&TargetSocket::begin_foreign>(arrival(clock_, delay), this, &adopt(transaction));
   phase = tlm::END_REQ;
   return tlm::TLM_UPDATED;
 }
@@ -233,7 +237,7 @@ void TargetSocket::begin_foreign(Adopted* adopted) {
 void TargetSocket::respond(Transaction& transaction, Picoseconds at) {
   if (!foreign_) [[likely]] {
     tlm::tlm_phase phase = tlm::BEGIN_RESP;
-    auto delay = Clockwork::delay_until(at);
+    auto delay = clock_.delay_until(at);
     (*this)->nb_transport_bw(transaction, phase, delay);
     return;
   }
@@ -250,25 +254,31 @@ void TargetSocket::finish_foreign(Adopted* adopted) {
     return;
   }
   answered_.push_back(adopted);
-  if (answered_.size() > 1) return;
+  begin_response(0);
+}
+
+// One response at a time: the next begins when the peer has ended the one before.
+void TargetSocket::begin_response(int) {
+  if (responding_ || answered_.empty()) return;
+  responding_ = true;
   tlm::tlm_phase phase = tlm::BEGIN_RESP;
   auto delay = sc_core::SC_ZERO_TIME;
-  const auto status = (*this)->nb_transport_bw(*adopted->foreign, phase, delay);
+  const auto status = (*this)->nb_transport_bw(*answered_.front()->foreign, phase, delay);
   const bool ended =
       status == tlm::TLM_COMPLETED || (status == tlm::TLM_UPDATED && phase == tlm::END_RESP);
-  if (ended && !answered_.empty() && answered_.front() == adopted) response_ended();
+  if (ended && responding_) response_ended();
 }
 
 void TargetSocket::response_ended() {
-  CHECK(!answered_.empty());
+  if (!responding_) return refuse_phase(name(), tlm::END_RESP);
+  responding_ = false;
   Adopted* const ended = answered_.front();
   answered_.pop_front();
   ended->foreign->release();
   release(*ended);
-  if (answered_.empty()) return;
-  Adopted* const next = answered_.front();
-  answered_.pop_front();
-  clock_.in_kernel_at<&TargetSocket::finish_foreign>(clock_.now(), this, next);
+  if (!answered_.empty()) {
+    clock_.in_kernel_at<&TargetSocket::begin_response>(clock_.now(), this, 0);
+  }
 }
 
 void TargetSocket::release(Adopted& adopted) { adopted.ours->release(); }

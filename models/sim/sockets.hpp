@@ -112,6 +112,7 @@ class TargetSocket final : public TargetBase {
   Adopted& adopt(Transaction& foreign);
   void begin_foreign(Adopted* adopted);
   void finish_foreign(Adopted* adopted);
+  void begin_response(int);
   void response_ended();
   void release(Adopted& adopted);
 
@@ -121,7 +122,8 @@ class TargetSocket final : public TargetBase {
   bool foreign_ = false;
   PayloadPool pool_;
   std::vector<std::unique_ptr<Adopted>> adopted_;
-  std::deque<Adopted*> answered_;  // by the response exclusion rule; the first is under way
+  std::deque<Adopted*> answered_;  // by the response exclusion rule
+  bool responding_ = false;        // to the first of them
   std::unique_ptr<Forward> forward_;
 };
 

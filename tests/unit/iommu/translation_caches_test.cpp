@@ -36,6 +36,11 @@ struct Tables : TranslationCaches {
   bool has_nonleaf(DomainId domain, std::uint64_t iova) {
     return nonleaf(domain, Iova{iova}, 4) != nullptr;
   }
+  // Level of the non-leaf entry found; 0 if none is.
+  unsigned level(DomainId domain, std::uint64_t iova) {
+    const NonLeaf* held = nonleaf(domain, Iova{iova}, 4);
+    return held == nullptr ? 0 : held->level;
+  }
   using TranslationCaches::nonleaf;
   using TranslationCaches::page;
 };
@@ -121,7 +126,9 @@ TEST(TranslationCaches, InsertReplacesTheEntryOfTheSamePage) {
   auto newer = page(a, 0x5000);
   newer.write = false;
   caches.insert(newer);
-  EXPECT_FALSE(caches.page(a, Iova{0x5000})->write);
+  const Page* held = caches.page(a, Iova{0x5000});
+  ASSERT_NE(held, nullptr);
+  EXPECT_FALSE(held->write);
   caches.cut_pages(a, {5, 1}, true);
   EXPECT_FALSE(caches.has(a, 0x5000));
 }
@@ -130,13 +137,13 @@ TEST(TranslationCaches, NonLeafLookupFindsTheLowestLevel) {
   Tables caches;
   const std::uint64_t iova = 0x12'3456'7000;
   caches.insert(nonleaf(a, iova, 4));
-  EXPECT_EQ(caches.nonleaf(a, Iova{iova}, 4)->level, 4u);
+  EXPECT_EQ(caches.level(a, iova), 4u);
   caches.insert(nonleaf(a, iova, 3));
-  EXPECT_EQ(caches.nonleaf(a, Iova{iova}, 4)->level, 3u);
+  EXPECT_EQ(caches.level(a, iova), 3u);
   caches.insert(nonleaf(a, iova, 2));
-  EXPECT_EQ(caches.nonleaf(a, Iova{iova}, 4)->level, 2u);
-  EXPECT_EQ(caches.nonleaf(a, Iova{iova ^ 1u << 21}, 4)->level, 3u) << "another 2 MiB";
-  EXPECT_EQ(caches.nonleaf(a, Iova{iova ^ 1u << 30}, 4)->level, 4u) << "another 1 GiB";
+  EXPECT_EQ(caches.level(a, iova), 2u);
+  EXPECT_EQ(caches.level(a, iova ^ 1u << 21), 3u) << "another 2 MiB";
+  EXPECT_EQ(caches.level(a, iova ^ 1u << 30), 4u) << "another 1 GiB";
   EXPECT_EQ(caches.nonleaf(a, Iova{iova ^ 1ull << 40}, 4), nullptr);
   EXPECT_EQ(caches.nonleaf(b, Iova{iova}, 4), nullptr);
 }
@@ -276,12 +283,12 @@ TEST(TranslationCaches, TheHintKeepsNonLeafEntries) {
   auto hinted = filled();
   hinted.cut_pages(a, {iova >> 12, 1}, true);
   EXPECT_FALSE(hinted.has(a, iova));
-  EXPECT_EQ(hinted.nonleaf(a, Iova{iova}, 4)->level, 2u);
+  EXPECT_EQ(hinted.level(a, iova), 2u);
   auto whole = filled();
   whole.cut_pages(a, {iova >> 12, 1}, false);
   EXPECT_FALSE(whole.has(a, iova));
   EXPECT_FALSE(whole.has_nonleaf(a, iova));
-  EXPECT_EQ(whole.nonleaf(b, Iova{iova}, 4)->level, 2u);
+  EXPECT_EQ(whole.level(b, iova), 2u);
   for (unsigned level = 2; level <= 4; ++level) {
     EXPECT_NE(whole.nonleaf(a, Iova{iova + (1ull << level_shift(level))}, 4), nullptr) << level;
   }

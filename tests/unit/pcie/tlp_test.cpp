@@ -76,7 +76,7 @@ TEST(Tlp, DataCreditsCountSixteenBytes) {
   for (std::uint64_t bytes = 0; bytes <= 4096; ++bytes) {
     unsigned credits = 0;
     for (std::uint64_t at = 0; at < bytes; at += 16) ++credits;
-    ASSERT_EQ(data_credits(bytes), credits);
+    ASSERT_EQ(data_credits(0, bytes), credits);
   }
 }
 
