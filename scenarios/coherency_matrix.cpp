@@ -12,7 +12,8 @@ namespace {
 void add_cell(World& world, const CoherencyCell& cell) {
   const auto result = try_coherency(world, cell);
   if (result.error != 0) {  // this IOMMU cannot enforce: boxes 1 and 2 are out of reach
-    world.report().claim("enforcing is refused with EINVAL", result.error == -EINVAL);
+    world.report().claim("enforcing is refused with EINVAL", result.error == -EINVAL,
+                         fmt::format("the driver got {}", result.error));
     return;
   }
   const auto name = fmt::format("box {}, {}, {}, {}", result.box, cell.device,

@@ -81,8 +81,9 @@ std::string World::run(const Scenario& scenario) {
                                                    n == 0 ? std::function<void()>{user} : nullptr));
   }
   machine_.clock().on_stall([this](const std::string& waiting) {
-    stuck_ = fmt::format("no progress for {} of simulated time\n{}",
-                         config::Text<Picoseconds>::print(configuration_.simulation.watchdog), waiting);
+    stuck_ =
+        fmt::format("no progress for {} of simulated time\n{}",
+                    config::Text<Picoseconds>::print(configuration_.simulation.watchdog), waiting);
     sc_core::sc_stop();
   });
   sc_core::sc_start();

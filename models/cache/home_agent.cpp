@@ -221,18 +221,21 @@ Picoseconds HomeAgent::io_access(sim::Transaction& transaction, const memory::Or
   const bool write = transaction.is_write();
   auto done = at;
   memory::for_each_enabled_run(transaction, [&](std::uint64_t from, std::uint64_t bytes) {
-    for_each_piece(address + from, data.subspan(from, bytes), [&](const Piece& piece) {
+    const auto run = data.subspan(from, bytes);
+    for_each_piece(address + from, run, [&](const Piece& piece) {
       const auto piece_done = !origin.snoop ? bypass(piece, write, at)
                               : write       ? io_write(piece, at)
                                             : io_read(piece, at);
       done = std::max(done, piece_done);
     });
+    if (write) {
+      TRACE(bus_, at,
+            trace::MemoryWrite{origin.agent, origin.who, address + from, run, origin.snoop});
+    } else {
+      TRACE(bus_, at,
+            trace::MemoryRead{origin.agent, origin.who, address + from, run, origin.snoop});
+    }
   });
-  if (write) {
-    TRACE(bus_, at, trace::MemoryWrite{origin.agent, origin.who, address, data, origin.snoop});
-  } else {
-    TRACE(bus_, at, trace::MemoryRead{origin.agent, origin.who, address, data, origin.snoop});
-  }
   return done;
 }
 

@@ -74,7 +74,7 @@ class HomeAgent final : public sc_core::sc_module, public sim::Target, public si
   // A core's read or write missed its own caches: enters the line there, ready for the access,
   // and returns when it is.
   Picoseconds fetch(unsigned core, std::uint64_t line, bool write);
-  // clflush. Returns when the line is in memory.
+  // clflush. The line is in memory for whoever comes after; returns when the caches are done.
   Picoseconds flush(unsigned core, std::uint64_t line);
   // wbinvd of one core: its own caches and the shared level.
   sim::Task<> flush_all(unsigned core);

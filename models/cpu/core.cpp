@@ -122,14 +122,16 @@ sim::Task<> Core::flush_caches() {
 void Core::mfence() { execute(params_.fence); }
 
 void Core::finish(Picoseconds at) {
-  finished_ = true;
+  finished_at_ = at;
   thread_.unpark(at);
 }
 
+// An interrupt may wake the thread meanwhile; it is taken later.
 void Core::await_finish() {
-  do thread_.park();
-  while (!finished_);
-  finished_ = false;
+  do {
+    thread_.park();
+  } while (!finished_at_ || clock_.now() < *finished_at_);
+  finished_at_.reset();
 }
 
 void Core::execute(Picoseconds duration) { thread_.sleep(duration); }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <bitset>
+#include <optional>
 
 #include "cache/home_agent.hpp"
 #include "cpu/instructions.hpp"
@@ -95,7 +96,8 @@ class Core final : public sc_core::sc_module, public Instructions, public sim::I
   std::bitset<256> pending_interrupts_;
   sim::PayloadPool pool_;
   Picoseconds next_uncached_write_{};
-  bool finished_ = false;  // the instruction that the thread waits for
+  // When the instruction that the thread waits for is done, once that is known.
+  std::optional<Picoseconds> finished_at_;
   Stats stats_;
 };
 

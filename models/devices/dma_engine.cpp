@@ -62,7 +62,7 @@ void DmaEngine::write_register(std::uint64_t offset, unsigned bytes, std::uint64
     case dma_register::doorbell:
       if (status_ == Status::running) break;
       status_ = Status::running;
-      stop_ = false;
+      stop_ = failed_ = false;
       run().start();
       break;
     case dma_register::stop:
@@ -88,7 +88,7 @@ sim::Task<> DmaEngine::run() {
       break;
     }
     co_await copy(descriptor);
-    if (status_ == Status::halted) break;
+    if (failed_) break;
     ++completed_;
     ++engine_stats_.descriptors;
     engine_stats_.copy_ps.sample(static_cast<std::uint64_t>((clock_.now() - begin).count()));
@@ -96,7 +96,7 @@ sim::Task<> DmaEngine::run() {
     more = (descriptor.flags & DmaDescriptor::chain) != 0 && !stop_;
     at = Iova{descriptor.next};
   }
-  if (status_ == Status::running) status_ = Status::done;
+  status_ = failed_ ? Status::halted : Status::done;
 }
 
 // The rounds of a cyclic copy follow one another without a gap.
@@ -104,7 +104,7 @@ sim::Task<> DmaEngine::copy(DmaDescriptor descriptor) {
   const bool cyclic = (descriptor.flags & DmaDescriptor::cyclic) != 0 && descriptor.bytes > 0;
   do {
     co_await copy_once(descriptor);
-  } while (cyclic && !stop_ && status_ != Status::halted);
+  } while (cyclic && !stop_ && !failed_);
   co_await pieces_.wait();
 }
 
@@ -114,7 +114,7 @@ sim::Task<> DmaEngine::copy_once(DmaDescriptor descriptor) {
   const auto largest = max_read_request();
   for (std::uint64_t left = descriptor.bytes; left > 0;) {
     co_await requests_.take();
-    if (status_ == Status::halted) {
+    if (failed_) {
       requests_.give();
       break;
     }
@@ -155,8 +155,8 @@ std::span<std::byte> DmaEngine::take_buffer() {
 void DmaEngine::give_buffer(std::span<std::byte> buffer) { free_buffers_.push_back(buffer.data()); }
 
 void DmaEngine::fail(Iova at) {
-  if (status_ != Status::halted) error_address_ = at;
-  status_ = Status::halted;
+  if (!failed_) error_address_ = at;
+  failed_ = true;
 }
 
 }  // namespace ioasim::devices

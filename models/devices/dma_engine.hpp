@@ -8,7 +8,8 @@
 //   0x00  32  identity, read-only: 0x444d4101
 //   0x08  64  address of the first descriptor
 //   0x10  32  doorbell: any write starts at that descriptor; ignored while running
-//   0x14  32  status: 0 idle, 1 running, 2 done, 3 halted on an error; read-only
+//   0x14  32  status: 0 idle, 1 running, 2 done, 3 halted on an error, with no request left in
+//             flight; read-only
 //   0x18  64  descriptors completed since reset; read-only
 //   0x20  32  stop: any write ends a chain after the current descriptor, a cyclic one after its
 //             current round
@@ -96,6 +97,7 @@ class DmaEngine final : public pcie::Endpoint {
   Iova error_address_{};
   std::uint64_t completed_ = 0;
   bool stop_ = false;
+  bool failed_ = false;  // a request of the copy under way
   Picoseconds next_issue_{};
   sim::Credits requests_;
   sim::Pending pieces_;

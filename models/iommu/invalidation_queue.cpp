@@ -74,13 +74,15 @@ void InvalidationQueue::wake() {
 
 sim::Task<> InvalidationQueue::run() {
   while (registers_.queue_running() && registers_.head() != registers_.tail()) {
+    const auto switched = registers_.queue_switched();
     const auto error = co_await step();
+    // Switched off meanwhile, and perhaps on again: the head is at the start.
+    if (switched != registers_.queue_switched()) continue;
     if (error != reg::QueueError::none) {
       stop(error);
       break;
     }
-    // Software may have disabled the queue meanwhile, which resets the head.
-    if (registers_.queue_running()) registers_.advance_head();
+    registers_.advance_head();
   }
   at_work_ = false;
 }
@@ -120,7 +122,14 @@ reg::QueueError InvalidationQueue::check(const Words& words) const {
   const bool too_wide = has_mask && D::address_mask::get(words[1]) > address_mask_max;
   const bool silent_wait = descriptor == DescriptorType::wait && !D::status_write::test(words[0]) &&
                            !D::interrupt_flag::test(words[0]);
-  return stray || too_wide || silent_wait ? reg::QueueError::reserved_field : reg::QueueError::none;
+  const auto granularity = D::granularity::get(words[0]);
+  const bool no_granularity =
+      ((descriptor == DescriptorType::iotlb || descriptor == DescriptorType::context_cache) &&
+       granularity == 0) ||
+      (descriptor == DescriptorType::pasid_cache && granularity == 2) ||
+      (descriptor == DescriptorType::pasid_iotlb && granularity < 2);
+  return stray || too_wide || silent_wait || no_granularity ? reg::QueueError::reserved_field
+                                                            : reg::QueueError::none;
 }
 
 sim::Task<> InvalidationQueue::execute(Words words) {

@@ -43,6 +43,11 @@ std::optional<Picoseconds> Iommu::request(unsigned port, sim::Transaction& trans
     clock_.at<&Iommu::serve_register>(at + params_.register_access, this, &transaction);
     return std::nullopt;
   }
+  // A root port has refused such a request; a translation is of one page.
+  if (transaction.get_address() % page_bytes + transaction.get_data_length() > page_bytes) {
+    transaction.set_response_status(tlm::TLM_BURST_ERROR_RESPONSE);
+    return at;
+  }
   sim::extension<Passage>(transaction).port = port;
   clock_.at<&Iommu::arrive>(at + params_.lookup, this, &transaction);
   return std::nullopt;

@@ -258,6 +258,7 @@ void RegisterFile::write_command(std::uint32_t value, Actions& actions) {
   const bool enable = G::queued::test(value);
   if (enable != queue_enabled_) {
     queue_enabled_ = enable;
+    ++queue_switched_;
     head_ = 0;
     if (enable) actions.run_queue = true;
   }

@@ -40,7 +40,8 @@ class RegisterFile {
 
   // The invalidation queue.
   bool queue_running() const { return queue_enabled_ && queue_error_ == reg::QueueError::none; }
-  bool queue_enabled() const { return queue_enabled_; }
+  // Counts how often software has switched the queue on or off.
+  unsigned queue_switched() const { return queue_switched_; }
   Hpa queue_base() const { return Hpa{queue_address_ & reg::QueueAddress::base::mask}; }
   std::uint64_t queue_bytes() const {
     return page_bytes << reg::QueueAddress::size::get(queue_address_);
@@ -85,6 +86,7 @@ class RegisterFile {
   std::uint64_t root_mode_ = 0;
   std::uint64_t root_register_ = 0;
   bool queue_enabled_ = false;
+  unsigned queue_switched_ = 0;
   std::uint64_t queue_address_ = 0;
   std::uint64_t head_ = 0;
   std::uint64_t tail_ = 0;

@@ -116,11 +116,11 @@ void Link::pump(int) {
 
 // Credits on their way bring an event; if none are, giving some will.
 void Link::wait_for_credits() {
+  auto next = forever;
   for (CreditPool* pool : {&posted_headers_, &posted_data_, &nonposted_headers_}) {
-    pool->free(clock_.now());  // what is back is not on its way
+    next = std::min(next, std::max(pool->next_return(), clock_.now()));
+    pool->free(clock_.now());  // what is back is not on its way any more
   }
-  const auto next = std::min({posted_headers_.next_return(), posted_data_.next_return(),
-                              nonposted_headers_.next_return()});
   if (next >= pump_at_) return;
   pump_at_ = next;
   clock_.at<&Link::pump>(next, this, 0);

@@ -107,7 +107,9 @@ std::optional<Picoseconds> RootPort::downward(unsigned port, sim::Transaction& t
     tlp.kind = write ? TlpKind::memory_write : TlpKind::memory_read;
   }
   sim::extension<Route>(transaction).port = port;
-  to_link.send(transaction, at + params_.latency);
+  if (const auto done = to_link.send(transaction, at + params_.latency)) {
+    response(below, transaction, *done);
+  }
   return std::nullopt;
 }
 

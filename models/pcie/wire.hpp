@@ -41,7 +41,7 @@ class Wire {
 
   // A TLP has come in on the other direction: this one owes an Ack and an UpdateFC.
   void acknowledge(Picoseconds received) {
-    if (ack_due_ == forever) ack_due_ = received + ack_limit_;
+    if (ack_due_ == forever) ack_due_ = std::max(received, last_ack_) + ack_limit_;
   }
 
   Picoseconds serialization(std::uint64_t bytes) const {
@@ -85,6 +85,7 @@ class Wire {
         free_at_ += per_symbol_ * skp_symbols;
         skp_due_ += per_symbol_ * skp_interval_symbols;
       } else {
+        last_ack_ = free_at_;
         free_at_ += serialization(2 * dllp_bytes);
         ack_due_ = forever;
       }
@@ -106,6 +107,7 @@ class Wire {
   std::uint64_t rate_;
   Picoseconds free_at_{};
   Picoseconds ack_due_ = forever;
+  Picoseconds last_ack_{};  // packets may be queued beyond now: an Ack covers what came before it
   Picoseconds skp_due_ = per_symbol_ * skp_interval_symbols;
 };
 

@@ -73,6 +73,7 @@ void InitiatorSocket::deliver(Transaction* transaction) {
     return;
   }
   in_request_ = transaction;
+  ++requests_;
   tlm::tlm_phase phase = tlm::BEGIN_REQ;
   auto delay = sc_core::SC_ZERO_TIME;
   switch ((*this)->nb_transport_fw(*transaction, phase, delay)) {
@@ -97,6 +98,11 @@ void InitiatorSocket::deliver(Transaction* transaction) {
   }
 }
 
+// An END_REQ counts from its time on; a response may have ended the request before.
+void InitiatorSocket::end_request(std::uint64_t request) {
+  if (in_request_ != nullptr && request == requests_) request_ended();
+}
+
 void InitiatorSocket::request_ended() {
   in_request_ = nullptr;
   if (held_.empty()) return;
@@ -108,7 +114,7 @@ void InitiatorSocket::request_ended() {
 tlm::tlm_sync_enum InitiatorSocket::backward(Transaction& transaction, tlm::tlm_phase& phase,
                                              const sc_core::sc_time& delay) {
   if (phase == tlm::END_REQ) {
-    request_ended();
+    clock_.in_kernel_at<&InitiatorSocket::end_request>(arrival(clock_, delay), this, requests_);
     return tlm::TLM_ACCEPTED;
   }
   if (phase != tlm::BEGIN_RESP) {

@@ -77,6 +77,7 @@ class InitiatorSocket final : public InitiatorBase {
 
   void end_of_elaboration() override;
   void deliver(Transaction* transaction);
+  void end_request(std::uint64_t request);
   void request_ended();
   tlm::tlm_sync_enum backward(Transaction& transaction, tlm::tlm_phase& phase,
                               const sc_core::sc_time& delay);
@@ -87,6 +88,7 @@ class InitiatorSocket final : public InitiatorBase {
   Binding binding_;
   bool foreign_ = false;
   Transaction* in_request_ = nullptr;  // between BEGIN_REQ and END_REQ of a foreign target
+  std::uint64_t requests_ = 0;         // begun with a foreign target
   std::deque<Transaction*> held_;      // by the request exclusion rule
   std::unique_ptr<Backward> backward_;
 };

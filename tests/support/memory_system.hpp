@@ -35,7 +35,7 @@ struct MemorySystem {
                unsigned cores = 2)
       : params{caches},
         memory{"memory", clock, two_channels()},
-        home{"home", clock, bus, caches, cores, 2, {{Hpa{0}, 64u << 20}}},
+        home{"home", clock, bus, caches, cores, 4, {{Hpa{0}, 64u << 20}}},
         device{"device", clock},
         other{"other", clock} {
     home.memory.bind(memory.home);

@@ -13,9 +13,12 @@
 #include <tlm>
 #include <vector>
 
+#include "base/time.hpp"
+
 namespace ioasim::test {
 
 inline std::uint64_t kernel_ps() { return sc_core::sc_time_stamp().value(); }
+inline Picoseconds kernel_now() { return Picoseconds{static_cast<std::int64_t>(kernel_ps())}; }
 inline sc_core::sc_time picoseconds(std::uint64_t count) {
   return sc_core::sc_time::from_value(count);
 }

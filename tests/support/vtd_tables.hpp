@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <utility>
 
 namespace ioasim::test {
 
@@ -58,7 +60,7 @@ inline constexpr std::uint64_t write = 2;
 inline constexpr std::uint64_t large = 1ull << 7;
 inline constexpr std::uint64_t snoop = 1ull << 11;
 
-// Where the structures of one requester with one PASID lie; four levels of second stage.
+// Where the structures of one requester lie, and one second stage of four levels.
 class Tables {
  public:
   Tables(Put put, std::uint16_t requester, std::uint64_t base = 0x10'0000)
@@ -76,10 +78,14 @@ class Tables {
   std::uint64_t pasid_entry(std::uint32_t pasid) const {
     return base_ + 0x3000 + std::uint64_t{pasid} % 64 * 64;
   }
-  // The table of one level on the way to every address; each level has one table only.
-  std::uint64_t table(unsigned level) const { return base_ + 0x10000 + level * 0x1000; }
-  std::uint64_t entry(std::uint64_t iova, unsigned level) const {
-    return table(level) + (iova >> (12 + 9 * (level - 1)) & 0x1ff) * 8;
+  // The table of that level on the way to `iova`; comes into being when first asked for.
+  std::uint64_t table(unsigned level, std::uint64_t iova = 0) {
+    const auto next = base_ + 0x10000 + tables_.size() * 0x1000;
+    const auto covered = level == 4 ? 0 : iova >> (12 + 9 * level);
+    return tables_.try_emplace({level, covered}, next).first->second;
+  }
+  std::uint64_t entry(std::uint64_t iova, unsigned level) {
+    return table(level, iova) + (iova >> (12 + 9 * (level - 1)) & 0x1ff) * 8;
   }
 
   // Root, context, directory and PASID entry, for `pasid` 0 unless said.
@@ -104,7 +110,7 @@ class Tables {
   void map(std::uint64_t iova, std::uint64_t address, std::uint64_t flags = read | write,
            unsigned level = 1) {
     for (unsigned upper = 4; upper > level; --upper) {
-      put_(entry(iova, upper), table(upper - 1) | read | write);
+      put_(entry(iova, upper), table(upper - 1, iova) | read | write);
     }
     put_(entry(iova, level), address | flags | (level > 1 ? large : 0));
   }
@@ -114,6 +120,7 @@ class Tables {
   Put put_;
   std::uint16_t requester_;
   std::uint64_t base_;
+  std::map<std::pair<unsigned, std::uint64_t>, std::uint64_t> tables_;
 };
 
 // ---- invalidation descriptors (VT-d 6.5.2): the first two qwords ----

@@ -15,7 +15,9 @@ Actor::Actor(Stage& stage, kernel::Thread& thread, unsigned number,
       number_{number},
       random_{stage.random(fmt::format("actor{}", number))},
       areas_{stage, thread} {
-  for (const auto& device : devices) engines_.emplace_back(stage, thread, device);
+  for (const auto& device : devices) {
+    engines_.emplace_back(stage, thread, device, number * 16 + engines_.size());
+  }
 }
 
 void Actor::run(unsigned steps) {
@@ -37,26 +39,21 @@ void Actor::open() {
   iommu_ = stage_.features.shared_space ? stage_.space.fd : thread_.open("/dev/iommu");
   if (iommu_ < 0) journal_.complain("open of /dev/iommu returned {}", iommu_);
   for (auto& engine : engines_) {
-    if (!engine.open(iommu_, number_ * 16 + 1 + static_cast<unsigned>(&engine - &engines_[0]))) {
-      continue;
-    }
-    add_descriptors(engine);
+    if (engine.open(iommu_)) add_descriptors(engine);
   }
   if (stage_.features.shared_space) {
     spaces_.push_back({.id = stage_.space, .enforced = stage_.enforced, .formed = true});
   }
   for (auto& engine : engines_) {
     if (engine.is_open() && (spaces_.empty() || chance(3))) allocate_space();
-    if (engine.is_open()) attach(engine, spaces_[below(spaces_.size())]);
+    if (engine.is_open()) attach(engine, any_space());
   }
   if (spaces_.empty()) allocate_space();
-  for (unsigned n = 0; n < 3; ++n) map_something();
 }
 
 void Actor::add_descriptors(Engine& engine) {
   engine.descriptors = {areas_.allocate(page_bytes), 0, page_bytes};
-  const auto n = static_cast<std::uint64_t>(&engine - &engines_[0]);
-  engine.descriptors_at = Iova{((number_ + 1ull) << 34) + n * page_bytes};
+  engine.descriptors_at = window() + engine.cookie % 16 * page_bytes;
 }
 
 void Actor::add_shared_area() {
@@ -108,11 +105,12 @@ bool Actor::attach(Engine& engine, Space& space) {
   if (!mapped(engine.descriptors_at)) {
     map(space, {.memory = engine.descriptors, .iova = engine.descriptors_at, .fixed = true});
   }
-  const Iova shared_at{((number_ + 1ull) << 34) + 16 * page_bytes};
+  const Iova shared_at = window() + 16 * page_bytes;
   if (stage_.features.false_sharing && !mapped(shared_at)) {
     map(space,
         {.memory = {shared_area_, 0, stage_.shared.bytes}, .iova = shared_at, .fixed = true});
   }
+  while (space.mappings.size() < 5 && !chance(8)) map_something(space);
   return true;
 }
 
@@ -150,21 +148,21 @@ void Actor::step() {
   const auto& may = stage_.features;
   switch (random_.between(0, 19)) {
     case 0:
+      return map_something(any_space());
     case 1:
-      return map_something();
     case 2:
       return unmap_something();
     case 3:
     case 4:
-    case 5:
       return touch_memory();
-    case 6:
+    case 5:
       return may.flushes ? flush_something() : touch_memory();
+    case 6:
     case 7:
       return may.cyclic ? copy_over_and_over() : copy_something();
     case 8:
-      return may.faults ? copy_into_the_void() : copy_something();
     case 9:
+      return may.faults ? copy_into_the_void() : copy_something();
     case 10:
       return may.wrong_calls ? call_wrongly() : touch_memory();
     case 11:

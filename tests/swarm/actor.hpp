@@ -32,7 +32,7 @@ class Actor {
   void flush_something();
 
   // ---- mappings.cpp ----
-  void map_something();
+  void map_something(Space& space);
   bool map(Space& space, const Mapping& mapping);
   std::optional<Iova> free_iova(const Space& space, std::uint64_t bytes);
   void unmap_something();
@@ -64,6 +64,10 @@ class Actor {
   void expect_untouched(const Piece& piece, std::string_view after);
   void reopen(Engine& engine);
 
+  // The I/O virtual addresses that this thread uses, in every space.
+  static constexpr std::uint64_t window_bytes = 1ull << 34;
+  Iova window() const { return {(number_ + 1) * window_bytes}; }
+  Space& any_space() { return spaces_[below(spaces_.size())]; }
   Engine* idle_engine(bool attached);
   // A mapping with those rights that no job in flight uses for writing.
   std::optional<std::size_t> find_mapping(const Space& space, bool read, bool write);
@@ -73,7 +77,6 @@ class Actor {
   unsigned below(std::size_t n) { return static_cast<unsigned>(random_.between(0, n - 1)); }
   bool chance(unsigned one_in) { return random_.one_in(one_in); }
   void did(const std::string& what) { ++journal_.did[what]; }
-  Journal& journal() { return journal_; }
 
   Stage& stage_;
   Journal& journal_;

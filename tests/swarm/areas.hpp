@@ -60,10 +60,11 @@ class Areas {
     for (std::size_t i = 0; i < data.size(); ++i) {
       const auto wanted = expected[static_cast<std::ptrdiff_t>(i)];
       if (wanted == unknown || wanted == static_cast<std::int16_t>(data[i])) continue;
-      stage_.journal.complain("core {} at {} ps, {}: byte {} of {} at {:#x} is {:#04x}, not {:#04x}",
-                              thread_.cpu().number(), thread_.cpu().now().count(), when, i,
-                              data.size(), (address_of(piece) + i).value,
-                              static_cast<unsigned>(data[i]), static_cast<unsigned>(wanted));
+      stage_.journal.complain(
+          "core {} at {} ps, {}: byte {} of {} at {:#x} is {:#04x}, not {:#04x}",
+          thread_.cpu().number(), thread_.cpu().now().count(), when, i, data.size(),
+          (address_of(piece) + i).value, static_cast<unsigned>(data[i]),
+          static_cast<unsigned>(wanted));
       break;
     }
     return data;
@@ -78,7 +79,8 @@ class Areas {
 
   // What a device was told to do has come to pass.
   void copied(const Piece& from, const Piece& to) {
-    const std::vector<std::int16_t> values(at(from), at(from) + static_cast<std::ptrdiff_t>(from.bytes));
+    const std::vector<std::int16_t> values(at(from),
+                                           at(from) + static_cast<std::ptrdiff_t>(from.bytes));
     std::copy(values.begin(), values.end(), at(to));
   }
   void forget(const Piece& piece) { std::fill_n(at(piece), piece.bytes, unknown); }

@@ -29,8 +29,7 @@ inline int map_dma(kernel::Thread& thread, Ioasid space, std::uint32_t flags, Hv
 inline int unmap_dma(kernel::Thread& thread, Ioasid space, Iova iova, std::uint64_t& bytes) {
   uapi::iommu_unmap_dma request{
       .op = {.argsz = sizeof request, .flags = 0, .ioasid = space.id, .padding = 0},
-      .unmap = {
-          .argsz = sizeof request.unmap, .flags = 0, .iova = iova.value, .size = bytes}};
+      .unmap = {.argsz = sizeof request.unmap, .flags = 0, .iova = iova.value, .size = bytes}};
   const int result = thread.ioctl(space.fd, uapi::IOMMU_UNMAP_DMA, request);
   bytes = request.unmap.size;
   return result;

@@ -31,10 +31,9 @@ std::optional<std::size_t> Actor::find_mapping(const Space& space, bool read, bo
   std::vector<std::size_t> found;
   for (std::size_t i = 0; i < space.mappings.size(); ++i) {
     const auto& mapping = space.mappings[i];
-    const bool descriptors =
-        std::any_of(engines_.begin(), engines_.end(), [&](const Engine& engine) {
-          return engine.descriptors.area == mapping.memory.area;
-        });
+    const bool descriptors = std::any_of(
+        engines_.begin(), engines_.end(),
+        [&](const Engine& engine) { return engine.descriptors.area == mapping.memory.area; });
     if (descriptors || mapping.read != read || mapping.write != write) continue;
     found.push_back(i);
   }
@@ -60,7 +59,7 @@ std::uint32_t Actor::no_snoop_flags(Engine& engine, Job::Part& part) {
   std::uint32_t flags = 0;
   const auto ask = [&](const Piece& piece, std::uint32_t flag) {
     if (chance(2)) return;
-    if (piece.bytes > 0 && engine.may_bypass(*engine.space)) {
+    if (piece.bytes > 0 && engine.may_bypass()) {
       if (stage_.features.false_sharing && piece.area == shared_area_) return;
       if (stage_.features.reckless && chance(3)) {
         part.known = false;
@@ -104,6 +103,14 @@ std::optional<Job::Part> Actor::random_part(Engine& engine, std::vector<Descript
                      std::any_of(before.begin(), before.end(),
                                  [&](const Job::Part& other) { return conflict(other, part); });
   if (clash) return std::nullopt;
+  // Something new to copy, unless a part before has its source there, and memory is made ready.
+  const bool shared = stage_.features.false_sharing && source->area == shared_area_;
+  const bool prepared = std::any_of(before.begin(), before.end(), [&](const Job::Part& other) {
+    return other.source.touches_line_of(part.source);
+  });
+  if (!shared && !prepared && !in_use(part.source, true) && chance(2)) {
+    areas_.store_random(part.source, random_);
+  }
   const auto flags = no_snoop_flags(engine, part);
   chain.push_back(descriptor_of(iova_of(space.mappings[*from], *source),
                                 iova_of(space.mappings[*to], *target), source->bytes, flags));
@@ -116,15 +123,9 @@ void Actor::copy_something() {
   std::vector<Descriptor> chain;
   Job job;
   const auto parts = stage_.features.chains ? random_.between(1, 4) : 1;
-  for (unsigned n = 0; n < parts; ++n) {
+  for (unsigned n = 0; n < 8 && job.parts.size() < parts; ++n) {
     const auto part = random_part(*engine, chain, job.parts);
     if (!part) continue;
-    // Something new to copy.
-    if (part->source.area != shared_area_ || !stage_.features.false_sharing) {
-      if (chance(2) && part->known && chain.back().flags == 0) {
-        areas_.store_random(part->source, random_);
-      }
-    }
     job.parts.push_back(*part);
   }
   if (job.parts.empty()) return;
@@ -206,8 +207,8 @@ void Actor::copy_into_the_void() {
   const auto bytes = std::min(mapping.memory.bytes, random_.between(1, 5000));
   const Piece first{mapping.memory.area, mapping.memory.offset, bytes};
   const auto at_end = std::min<std::uint64_t>(bytes, 700);
-  const Piece last{mapping.memory.area,
-                   mapping.memory.offset + mapping.memory.bytes - at_end, at_end};
+  const Piece last{mapping.memory.area, mapping.memory.offset + mapping.memory.bytes - at_end,
+                   at_end};
   const Iova end_iova = mapping.iova + mapping.memory.bytes;
   const bool end_is_open =
       std::none_of(space.mappings.begin(), space.mappings.end(),

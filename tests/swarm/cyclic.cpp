@@ -44,7 +44,7 @@ void Actor::take_away(Engine& engine, std::size_t source, std::size_t target) {
   const Piece from = part.source;
   const Piece to = part.target;
   const bool known = part.known;
-  switch (random_.between(0, 5)) {
+  switch (random_.between(0, 6)) {
     case 0:
     case 1:
       unmap_source(engine, source, from, to);
@@ -54,6 +54,7 @@ void Actor::take_away(Engine& engine, std::size_t source, std::size_t target) {
       unmap_target(engine, target, to);
       break;
     case 4:
+    case 5:
       if (stage_.features.detach || stage_.features.close) {
         cut_off(engine, to);
         break;
@@ -141,10 +142,10 @@ void Actor::expect_untouched(const Piece& piece, std::string_view after) {
 }
 
 void Actor::reopen(Engine& engine) {
-  if (!engine.open(iommu_, number_ * 16 + 8 + static_cast<unsigned>(random_.between(0, 7)))) return;
+  if (!engine.open(iommu_)) return;
   engine.wait();
   if (spaces_.empty()) allocate_space();
-  attach(engine, spaces_[below(spaces_.size())]);
+  attach(engine, any_space());
 }
 
 }  // namespace ioasim::test

@@ -10,13 +10,14 @@ constexpr unsigned polls_max = 100'000;
 
 }  // namespace
 
-Engine::Engine(Stage& stage, kernel::Thread& thread, std::string device)
-    : name{std::move(device)}, stage_{stage}, thread_{thread} {
+Engine::Engine(Stage& stage, kernel::Thread& thread, std::string device, std::uint64_t number)
+    : name{std::move(device)}, cookie{number}, stage_{stage}, thread_{thread} {
   const auto named = [](const std::string& wanted) {
     return [&wanted](const auto& one) { return one.name == wanted; };
   };
   const auto& machine = stage.configuration.machine;
-  const auto& described = *std::find_if(machine.devices.begin(), machine.devices.end(), named(name));
+  const auto& described =
+      *std::find_if(machine.devices.begin(), machine.devices.end(), named(name));
   const auto& port =
       *std::find_if(machine.root_ports.begin(), machine.root_ports.end(), named(described.port));
   const auto& unit = *std::find_if(machine.iommus.begin(), machine.iommus.end(), named(port.iommu));
@@ -26,7 +27,7 @@ Engine::Engine(Stage& stage, kernel::Thread& thread, std::string device)
   snoop_control = unit.params.snoop_control;
 }
 
-bool Engine::open(int iommu, std::uint64_t cookie) {
+bool Engine::open(int iommu) {
   const auto path = stage_.world.kernel().vfio_path(id);
   const bool exposed = stage_.kernel().dma_no_snoop || snoop_control;
   if (path.empty() == exposed) stage_.journal.complain("{}: node \"{}\"", name, path);

@@ -44,27 +44,29 @@ class Engine {
   using Descriptor = devices::DmaDescriptor;
   static constexpr std::size_t descriptors_max = page_bytes / sizeof(Descriptor);
 
-  Engine(Stage& stage, kernel::Thread& thread, std::string device);
+  // Bound under `cookie`, which no other engine has.
+  Engine(Stage& stage, kernel::Thread& thread, std::string device, std::uint64_t cookie);
 
   // Opens the device and binds it; false if the kernel does not expose it.
-  bool open(int iommu, std::uint64_t cookie);
+  bool open(int iommu);
   void close();
   bool is_open() const { return fd >= 0; }
 
   // Writes the chain to the descriptor page and rings the doorbell.
   void start(Areas& areas, std::vector<Descriptor> chain);
-  void stop() { check(thread_.mmio_write(fd, devices::dma_register::stop, std::uint32_t{1}), "stop"); }
+  void stop() {
+    check(thread_.mmio_write(fd, devices::dma_register::stop, std::uint32_t{1}), "stop");
+  }
   Status status();
   // Polls until the engine does not run.
   Status wait();
   std::uint64_t error_address();
 
-  // A request with No Snoop of this device, in this space, may go past the caches.
-  bool may_bypass(const Space& space) const {
-    return can_no_snoop && port_honors && !space.enforced;
-  }
+  // A request with No Snoop, in the space it is attached to, may go past the caches.
+  bool may_bypass() const { return can_no_snoop && port_honors && !space->enforced; }
 
-  std::string name;
+  const std::string name;
+  const std::uint64_t cookie;
   RequesterId id{};
   bool can_no_snoop = false;
   bool port_honors = true;

@@ -6,7 +6,6 @@ namespace {
 
 constexpr auto may_read = uapi::VFIO_DMA_MAP_FLAG_READ;
 constexpr auto may_write = uapi::VFIO_DMA_MAP_FLAG_WRITE;
-constexpr std::uint64_t window_pages = 1u << 22;
 
 bool overlaps(const Mapping& mapping, Iova iova, std::uint64_t bytes) {
   return Range<Iova>{mapping.iova, mapping.memory.bytes}.overlaps(Range<Iova>{iova, bytes});
@@ -18,22 +17,20 @@ std::uint32_t flags_of(const Mapping& mapping) {
 
 }  // namespace
 
-// In this thread's window of 16 GiB, often next to what is mapped already.
+// In this thread's window, often next to what is mapped already.
 std::optional<Iova> Actor::free_iova(const Space& space, std::uint64_t bytes) {
-  const Iova window{(number_ + 1ull) << 34};
-  const auto page = random_.between(32, window_pages - 1024);
-  Iova iova = window + (chance(4) ? page & ~std::uint64_t{511} : page) * page_bytes;
+  const auto page = random_.between(1024, window_bytes / page_bytes - 1024);
+  Iova iova = window() + (chance(4) ? page & ~std::uint64_t{511} : page) * page_bytes;
   if (!space.mappings.empty() && chance(2)) {
     const auto& near = space.mappings[below(space.mappings.size())];
-    iova = near.iova + near.memory.bytes;
+    if (!near.fixed) iova = near.iova + near.memory.bytes;
   }
   const bool taken = std::any_of(space.mappings.begin(), space.mappings.end(),
                                  [&](const Mapping& m) { return overlaps(m, iova, bytes); });
   return taken ? std::nullopt : std::optional{iova};
 }
 
-void Actor::map_something() {
-  auto& space = spaces_[below(spaces_.size())];
+void Actor::map_something(Space& space) {
   const auto area = private_areas_[below(private_areas_.size())];
   const auto pages = areas_.bytes_of(area) / page_bytes;
   const auto first = chance(2) ? 0 : random_.between(0, pages - 1);
@@ -43,7 +40,8 @@ void Actor::map_something() {
       space.mappings.begin(), space.mappings.end(),
       [&](const Mapping& other) { return other.memory.touches_line_of(mapping.memory); });
   if (twice && !stage_.features.aliases) return;
-  const auto iova = free_iova(space, mapping.memory.bytes);
+  auto iova = free_iova(space, mapping.memory.bytes);
+  if (!iova) iova = free_iova(space, mapping.memory.bytes);
   if (!iova) return;
   mapping.iova = *iova;
   mapping.read = !chance(8);
@@ -52,8 +50,8 @@ void Actor::map_something() {
 }
 
 bool Actor::map(Space& space, const Mapping& mapping) {
-  const int result = map_dma(thread_, space.id, flags_of(mapping), areas_.address_of(mapping.memory),
-                             mapping.iova, mapping.memory.bytes);
+  const int result = map_dma(thread_, space.id, flags_of(mapping),
+                             areas_.address_of(mapping.memory), mapping.iova, mapping.memory.bytes);
   const bool attached = std::any_of(engines_.begin(), engines_.end(),
                                     [&](const Engine& e) { return e.space == &space; });
   const bool may_refuse = !attached && !stage_.kernel().map_without_device;
@@ -82,8 +80,8 @@ bool Actor::unmap(Space& space, std::size_t index) {
 }
 
 void Actor::unmap_something() {
-  auto& space = spaces_[below(spaces_.size())];
-  if (space.mappings.empty()) return;
+  auto& space = any_space();
+  if (space.mappings.size() < 5) return map_something(space);
   const auto index = below(space.mappings.size());
   const auto& mapping = space.mappings[index];
   if (mapping.fixed || in_use(mapping)) return;
@@ -99,9 +97,9 @@ void Actor::switch_space() {
     detach(*engine);
     if (chance(3)) return;
     if (spaces_.size() < 3 && chance(2)) allocate_space();
-    attach(*engine, spaces_[below(spaces_.size())]);
+    attach(*engine, any_space());
   } else if ((engine = idle_engine(false))) {
-    attach(*engine, spaces_[below(spaces_.size())]);
+    attach(*engine, any_space());
   }
 }
 
@@ -109,12 +107,12 @@ void Actor::switch_space() {
 
 void Actor::call_wrongly() {
   did("wrong call");
-  auto& space = spaces_[below(spaces_.size())];
+  auto& space = any_space();
   const auto expect = [&](int got, int wanted, const char* what) {
     journal_.expect(got, wanted, what);
   };
   std::uint64_t bytes = page_bytes;
-  const Iova nothing{(number_ + 1ull) << 34 | (1ull << 34) - page_bytes};
+  const Iova nothing = window() + (window_bytes - page_bytes);
   uapi::iommu_map_dma map{};
   switch (random_.between(0, 9)) {
     case 0:
@@ -138,7 +136,8 @@ void Actor::call_wrongly() {
       expect(unmap_dma(thread_, space.id, nothing, bytes), 0, "UNMAP_DMA of nothing");
       return expect(static_cast<int>(bytes), 0, "bytes unmapped of nothing");
     default:
-      if (!engines_.empty() && chance(2)) return call_device_wrongly(engines_[below(engines_.size())]);
+      if (!engines_.empty() && chance(2))
+        return call_device_wrongly(engines_[below(engines_.size())]);
       return map_wrongly(space);
   }
 }
@@ -182,7 +181,7 @@ void Actor::map_wrongly(Space& space) {
                                     [&](const Engine& e) { return e.space == &space; });
   if (!attached && !stage_.kernel().map_without_device) return;
   const Hva memory = areas_.address_of({private_areas_[0], 0, 1});
-  const Iova iova{(number_ + 1ull) << 34 | (1ull << 34) - page_bytes};
+  const Iova iova = window() + (window_bytes - page_bytes);
   const auto expect = [&](int wanted, const char* what, std::uint32_t flags, Hva at, Iova to,
                           std::uint64_t bytes) {
     journal_.expect(map_dma(thread_, space.id, flags, at, to, bytes), wanted, what);
@@ -197,7 +196,8 @@ void Actor::map_wrongly(Space& space) {
     case 3:
       return expect(-EINVAL, "an address askew", may_read, memory, iova + 8, page_bytes);
     case 4:
-      return expect(-EINVAL, "the interrupt range", may_read, memory, Iova{0xfee0'0000}, page_bytes);
+      return expect(-EINVAL, "the interrupt range", may_read, memory, Iova{0xfee0'0000},
+                    page_bytes);
     case 5:
       return expect(-EINVAL, "beyond the width", may_read, memory, Iova{1ull << 60}, page_bytes);
     case 6:

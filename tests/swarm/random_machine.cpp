@@ -67,6 +67,8 @@ void randomise_kernel(kernel::Params& kernel, Prng& random) {
   const auto timeout = kernel.hardware_timeout;
   randomise(kernel, random);
   kernel.hardware_timeout = timeout;
+  kernel.spin_pause = std::max(kernel.spin_pause, Picoseconds{2_ns});
+  kernel.lock_retry = std::max(kernel.lock_retry, Picoseconds{5_ns});
   kernel.dma_no_snoop = !random.one_in(4);
   kernel.queue_order = static_cast<unsigned>(random.between(0, 2));
   kernel.fault_check_polls = pick(random, {1, 3, 100});
@@ -89,9 +91,9 @@ machine::Description random_machine(Prng& random) {
   }
   const auto ports = random.between(1, 3);
   for (unsigned n = 0; n < ports; ++n) {
-    auto& port = machine.root_ports.emplace_back(machine::RootPort{
-        .name = fmt::format("port{}", n),
-        .iommu = fmt::format("iommu{}", random.between(0, units - 1))});
+    auto& port = machine.root_ports.emplace_back(
+        machine::RootPort{.name = fmt::format("port{}", n),
+                          .iommu = fmt::format("iommu{}", random.between(0, units - 1))});
     randomise_port(port, random);
     if (n > 0 && random.one_in(6)) continue;  // nothing is plugged in
     auto& device = machine.devices.emplace_back(

@@ -16,8 +16,8 @@ namespace ioasim::test {
 // Drawn for each seed: whole kinds of work are absent from many workloads, so that those that are
 // left meet more often.
 struct Features {
-  bool no_snoop, reckless, shared_space, cyclic, faults, wrong_calls, close, detach, flushes, wbinvd,
-      interrupts, stray_messages, false_sharing, huge, chains, aliases;
+  bool no_snoop, reckless, shared_space, cyclic, faults, wrong_calls, close, detach, flushes,
+      wbinvd, interrupts, stray_messages, false_sharing, huge, chains, aliases;
 
   static Features random(Prng& random) {
     const auto coin = [&] { return !random.one_in(3); };

@@ -266,9 +266,15 @@ TEST_F(Caching, RegisterInvalidation) {
     start_stale();
     set(0x18, 1u << 31, 4);  // queue off
     const auto iotlb = (get(0x10) >> 8 & 0x3ff) * 16 + 8;
+    // It is not done before what is in flight.
+    memory.latency = 3_us;
+    device.read(iova, 64);
+    sleep(lookup);
+    memory.latency = memory_latency;
     set(iotlb, 1ull << 63 | 1ull << 60);
+    sleep(3_us - 1_ps);
     EXPECT_NE(get(iotlb) >> 63, 0u);
-    sleep(1_us);
+    sleep(1_ns);
     EXPECT_EQ(get(iotlb) >> 63, 0u);
     EXPECT_EQ(get(iotlb) >> 57 & 3, 1u);  // IAIG: global
     EXPECT_EQ(where(iova), new_page);
@@ -297,12 +303,14 @@ TEST_F(Caching, WalkUnderWayAtTheInvalidationIsUsedOnceAndNotCached) {
     enable_default();
     tables.map(iova, old_page);
     const auto& during = device.read(iova, 64);
-    // The walk has read all but its last entry, and reads that at its start of the last step.
-    sleep(lookup + cold_steps * step - 10_ns);
-    tables.map(iova, new_page);
+    // The walk has its last entry from memory 60 ns before its end; the cut comes 30 ns before.
+    const auto end = lookup + cold_steps * step;
+    sleep_until(end - 30_ns - fetch);
     submit({vtd::iotlb_global()});
+    sleep_until(end - 50_ns);
+    tables.map(iova, new_page);
     sleep(20_us);
-    EXPECT_TRUE(during.ok());
+    EXPECT_EQ(during.done_at, end + memory_latency);
     EXPECT_EQ(memory.seen_by(0).at(0).address, old_page);
     EXPECT_EQ(where(iova), new_page);
   });
