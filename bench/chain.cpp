@@ -44,7 +44,8 @@ std::unique_ptr<Socket> socket(const std::string& name, Arguments&&... arguments
 Chain::Chain(const sc_core::sc_module_name& name, unsigned ports, Depth depth)
     : sc_module{name}, depth_{depth}, memory_{"memory", clock, {.capacity = capacity}} {
   if (depth == Depth::dram) return;
-  home_ = std::make_unique<cache::HomeAgent>("llc", clock, bus, cache::Params{}, 0, 3,
+  home_ = std::make_unique<cache::HomeAgent>("llc", clock, bus, cache::Params{}, cache::Topology{},
+                                             std::vector<unsigned>(3),
                                              std::vector<Range<Hpa>>{{Hpa{0}, capacity.count}});
   home_->memory.bind(memory_.home);
   loader_ = socket<sim::InitiatorSocket>("loader", clock, *this);

@@ -84,7 +84,8 @@ Measurement run_chain(Workload workload, unsigned devices, std::uint64_t tlps) {
   };
   const auto& iotlb = chain.iommu().translator_stats();
   measurement.iotlb_miss_rate = rate(iotlb.iotlb_lookup - iotlb.iotlb_hit, iotlb.iotlb_hit);
-  measurement.llc_miss_rate = rate(chain.home().stats().llc_misses, chain.home().stats().llc_hits);
+  measurement.llc_miss_rate =
+      rate(chain.home().coherence_stats().llc_misses, chain.home().coherence_stats().llc_hits);
   CHECK(chain.iommu().stats().faults.n == 0);
   return measurement;
 }

@@ -28,13 +28,15 @@ namespace {
 
 constexpr int rounds = 5;
 constexpr double latency_tolerance = 0.005;
-constexpr double ratio_wanted = 6;  // on the mix
+constexpr double ratio_wanted = 6;    // on the mix
+constexpr double growth_allowed = 2;  // of an access, from 2 cores to 32
 
 bool failed = false;
 
 std::vector<Subject> subjects() {
   std::vector<Subject> all;
-  for (const auto& some : {textbook_subjects(), clockwork_subjects(), chain_subjects()}) {
+  for (const auto& some :
+       {textbook_subjects(), clockwork_subjects(), chain_subjects(), core_subjects()}) {
     all.insert(all.end(), some.begin(), some.end());
   }
   return all;
@@ -134,6 +136,24 @@ void run_ratio(benchmark::State& state, const std::string& workload, double want
   if (ratio < wanted) fail(state, fmt::format("ratio {:.2f}, wanted {:.2f}", ratio, wanted));
 }
 
+// How the cost of an access grows with cores.
+void run_growth(benchmark::State& state) {
+  std::vector<double> ratios;
+  for (auto _ : state) {
+    const auto few = run_child(*find("cores/2"));
+    const auto many = run_child(*find("cores/32"));
+    if (!few || !many) return fail(state, "a child failed");
+    ratios.push_back(many->seconds / static_cast<double>(many->tlps) /
+                     (few->seconds / static_cast<double>(few->tlps)));
+    state.SetIterationTime(few->seconds + many->seconds);
+  }
+  const auto ratio = median(ratios);
+  state.counters["ratio"] = ratio;
+  if (ratio > growth_allowed) {
+    fail(state, fmt::format("ratio {:.2f}, allowed {:.2f}", ratio, growth_allowed));
+  }
+}
+
 int run_all(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
@@ -151,6 +171,7 @@ int run_all(int argc, char** argv) {
     const auto body = [=](benchmark::State& state) { run_ratio(state, workload, wanted); };
     add("compare/" + workload, body)->Iterations(rounds);
   }
+  add("compare/cores", run_growth)->Iterations(rounds);
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   return failed ? 1 : 0;

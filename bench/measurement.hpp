@@ -72,5 +72,7 @@ std::vector<Subject> textbook_subjects();
 std::vector<Subject> clockwork_subjects();
 // The whole machine, and its parts.
 std::vector<Subject> chain_subjects();
+// Accesses of software on cores.
+std::vector<Subject> core_subjects();
 
 }  // namespace ioasim::bench

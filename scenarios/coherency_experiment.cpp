@@ -10,7 +10,7 @@ constexpr std::uint64_t new_value = 0x2222'2222'2222'2222;
 
 void repair(kernel::Thread& user, std::string_view how, Hva line) {
   if (how == "clflush") user.clflush(line);
-  if (how == "wbinvd") user.cpu().wbinvd();
+  if (how == "wbinvd") user.call_driver([](cpu::Instructions& cpu) { cpu.wbinvd(); });
   user.mfence();
 }
 

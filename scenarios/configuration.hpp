@@ -18,7 +18,7 @@ namespace ioasim::scenarios {
 enum class Mode { run_ahead, step };
 
 constexpr auto enum_names(Mode) {
-  return std::array{config::Named{Mode::run_ahead, "run-ahead"}, config::Named{Mode::step, "step"}};
+  return std::array{Named{Mode::run_ahead, "run-ahead"}, Named{Mode::step, "step"}};
 }
 
 struct SimulationParams {

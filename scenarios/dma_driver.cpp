@@ -56,9 +56,11 @@ void DmaDriver::ioctl(int fd, std::uint32_t request, auto& argument) {
   if (const int result = user_.ioctl(fd, request, argument); result < 0) error_ = result;
 }
 
-Buffer DmaDriver::map(std::uint64_t bytes) {
+Buffer DmaDriver::map(std::uint64_t bytes) { return map(user_.allocate(bytes), bytes); }
+
+Buffer DmaDriver::map(Hva memory, std::uint64_t bytes) {
   const auto size = (bytes + page_bytes - 1) / page_bytes * page_bytes;
-  const Buffer buffer{user_.allocate(size), next_, size};
+  const Buffer buffer{memory, next_, size};
   next_ += size;
   iommu_map_dma request{
       .op = {.argsz = sizeof request, .flags = 0, .ioasid = ioasid_, .padding = 0},
@@ -90,7 +92,11 @@ void DmaDriver::start(Iova source, Iova target, std::uint64_t bytes, std::uint32
                               .flags = flags | (repeat ? Descriptor::cyclic : 0)};
   user_.store(descriptor_.address, std::as_bytes(std::span{&descriptor, 1}));
   user_.mfence();
-  user_.mmio_write(device_, engine::descriptor, descriptor_.iova.value);
+  start_at(descriptor_.iova);
+}
+
+void DmaDriver::start_at(Iova descriptor) {
+  user_.mmio_write(device_, engine::descriptor, descriptor.value);
   user_.mmio_write(device_, engine::doorbell, std::uint32_t{1});
 }
 

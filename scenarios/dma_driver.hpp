@@ -36,12 +36,16 @@ class DmaDriver {
 
   // Whole pages, mapped one after the other from I/O virtual address 4 GiB on.
   Buffer map(std::uint64_t bytes);
+  // The same for memory that the process has already.
+  Buffer map(Hva memory, std::uint64_t bytes);
   // Returns 0 or -errno.
   int unmap(const Buffer& buffer);
 
   // Starts a copy, of `flags` of the descriptor; a repeated one goes on until stop().
   void start(Iova source, Iova target, std::uint64_t bytes, std::uint32_t flags,
              bool repeat = false);
+  // Starts at a descriptor that the caller has laid out.
+  void start_at(Iova descriptor);
   // Polls the status until the engine has ended; true unless it halted on an error.
   bool finish();
   void stop();

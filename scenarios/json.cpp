@@ -45,6 +45,16 @@ Json rows_of(const Report& report) {
   return rows;
 }
 
+Json stale_reads_of(const Report& report) {
+  Json list = Json::array();
+  for (const StaleRead& stale : report.stale_reads()) {
+    Json object = Json::object();
+    for (const auto& [name, value] : stale.values) object[name] = to_value(value);
+    list.push_back(std::move(object));
+  }
+  return list;
+}
+
 // The result itself: without the version of what made it.
 Json result_of(const Outcome& outcome) {
   const Report& report = outcome.report;
@@ -69,7 +79,8 @@ Json result_of(const Outcome& outcome) {
           {"columns", std::move(columns)},
           {"rows", rows_of(report)},
           {"metrics", std::move(metrics)},
-          {"claims", std::move(claims)}};
+          {"claims", std::move(claims)},
+          {"stale_reads", stale_reads_of(report)}};
 }
 
 // Names come from the user too (a platform's), and need not be valid UTF-8.

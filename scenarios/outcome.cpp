@@ -50,6 +50,17 @@ std::string rows_as_text(const Report& report) {
   return aligned(lines, aligns);
 }
 
+// Why the first few reads were stale.
+std::string stale_reads_as_text(const Report& report) {
+  constexpr std::size_t shown = 5;
+  std::string text;
+  const auto& kept = report.stale_reads();
+  for (std::size_t i = 0; i < kept.size() && i < shown; ++i) text += kept[i].text + "\n";
+  const auto seen = report.stale_reads_seen();
+  if (seen > shown) text += fmt::format("and {} more\n", seen - shown);
+  return text;
+}
+
 std::string metrics_as_text(const Report& report, TextStyle style) {
   std::vector<Cells> lines;
   for (const Metric& metric : report.metrics()) {
@@ -85,6 +96,7 @@ std::string to_text(const Outcome& outcome, TextStyle style) {
                      to_text(nanoseconds(outcome.sim_time)), output_hash(outcome)));
   }
   if (!report.rows().empty()) part(rows_as_text(report));
+  if (!style.quiet) part(stale_reads_as_text(report));
   part(metrics_as_text(report, style));
   part(claims_as_text(report, style));
   return text;

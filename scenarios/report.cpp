@@ -78,6 +78,11 @@ void Report::claim(std::string text, bool held, std::string detail) {
   claims_.push_back({std::move(text), held, std::move(detail)});
 }
 
+void Report::stale_read(StaleRead stale) {
+  ++stale_reads_seen_;
+  if (stale_reads_.size() < stale_reads_kept) stale_reads_.push_back(std::move(stale));
+}
+
 const Cell& Report::at(std::string_view row, std::string_view column) const {
   const auto r = find(rows_, row);
   const auto c = find(columns_, column);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -81,6 +82,12 @@ struct Claim {
   std::string detail;  // the figures that decide it
 };
 
+// A read of a value older than the newest, as a sentence and as named values.
+struct StaleRead {
+  std::string text;
+  std::vector<std::pair<std::string, Cell>> values;
+};
+
 // Columns come before rows. Names are unique; each row has a cell for every column.
 class Report {
  public:
@@ -88,11 +95,17 @@ class Report {
   void row(std::string name, std::vector<std::pair<std::string_view, Cell>> cells);
   void metric(std::string name, Cell value, std::string unit, std::string doc);
   void claim(std::string text, bool held, std::string detail = {});
+  // The first stale_reads_kept of them are kept.
+  void stale_read(StaleRead stale);
+
+  static constexpr std::size_t stale_reads_kept = 100;
 
   const std::vector<Column>& columns() const { return columns_; }
   const std::vector<Row>& rows() const { return rows_; }
   const std::vector<Metric>& metrics() const { return metrics_; }
   const std::vector<Claim>& claims() const { return claims_; }
+  const std::vector<StaleRead>& stale_reads() const { return stale_reads_; }
+  std::uint64_t stale_reads_seen() const { return stale_reads_seen_; }
 
   // The value in a row that is there.
   const Cell& at(std::string_view row, std::string_view column) const;
@@ -103,6 +116,8 @@ class Report {
   std::vector<Row> rows_;
   std::vector<Metric> metrics_;
   std::vector<Claim> claims_;
+  std::vector<StaleRead> stale_reads_;
+  std::uint64_t stale_reads_seen_ = 0;
 };
 
 }  // namespace ioasim::scenarios

@@ -36,8 +36,8 @@ struct Program {
 enum class Format { text, json, csv };
 
 constexpr auto enum_names(Format) {
-  return std::array{config::Named{Format::text, "text"}, config::Named{Format::json, "json"},
-                    config::Named{Format::csv, "csv"}};
+  return std::array{Named{Format::text, "text"}, Named{Format::json, "json"},
+                    Named{Format::csv, "csv"}};
 }
 
 inline constexpr int exit_held = 0;

@@ -22,14 +22,28 @@ void report_is_ours(const sc_core::sc_report& report, const sc_core::sc_actions&
   check_failed(report.get_msg(), report.get_file_name(), report.get_line_number());
 }
 
+StaleRead for_report(const cache::StaleRead& read) {
+  StaleRead stale{.text = read.text(), .values = {}};
+  for (auto& [name, value] : read.row()) {
+    stale.values.emplace_back(name, std::visit([](const auto& v) { return Cell{v}; }, value));
+  }
+  return stale;
+}
+
 }  // namespace
 
 // The software that a core runs: one body at a time, idle in between.
 class World::Software final : public sc_core::sc_module {
  public:
   // With the body to run at the start of time, if any.
-  Software(const sc_core::sc_module_name& name, sim::Clockwork& clock, std::function<void()> body)
-      : sc_module{name}, clock_{clock}, thread_{clock}, body_{std::move(body)} {
+  // What it does not handle goes to `fault`, and ends the body.
+  Software(const sc_core::sc_module_name& name, sim::Clockwork& clock, std::function<void()> body,
+           std::function<void(const cpu::Fault&)> fault)
+      : sc_module{name},
+        clock_{clock},
+        thread_{clock},
+        body_{std::move(body)},
+        fault_{std::move(fault)} {
     SC_HAS_PROCESS(Software);
     SC_THREAD(run);
     set_stack_size(1u << 20);
@@ -46,7 +60,11 @@ class World::Software final : public sc_core::sc_module {
   void run() {
     for (;;) {
       while (idle()) thread_.park();
-      body_();
+      try {
+        body_();
+      } catch (const cpu::Fault& fault) {
+        fault_(fault);
+      }
       body_ = nullptr;
     }
   }
@@ -54,6 +72,7 @@ class World::Software final : public sc_core::sc_module {
   sim::Clockwork& clock_;
   sim::SoftwareThread thread_;
   std::function<void()> body_;
+  std::function<void(const cpu::Fault&)> fault_;
 };
 
 World::World(Configuration& configuration, Report& report)
@@ -70,15 +89,19 @@ World::~World() = default;
 std::string World::run(const Scenario& scenario) {
   const auto user = [&] {
     kernel_.boot(machine_.core(0));
+    machine_.core(0).set_privilege(cpu::Privilege::user);
     user_ = std::make_unique<kernel::Thread>(kernel_.spawn(), machine_.core(0));
     scenario.run(*this);
     for (unsigned n = 1; n < machine_.cores(); ++n) CHECK(software_[n]->idle());
     ended_at_ = now();
   };
   for (unsigned n = 0; n < machine_.cores(); ++n) {
-    software_.push_back(std::make_unique<Software>(fmt::format("software{}", n).c_str(),
-                                                   machine_.clock(),
-                                                   n == 0 ? std::function<void()>{user} : nullptr));
+    const auto fault = [this, n](const cpu::Fault& what) {
+      report_.claim(fmt::format("core {} took no exception", n), false, what.what());
+    };
+    software_.push_back(
+        std::make_unique<Software>(fmt::format("software{}", n).c_str(), machine_.clock(),
+                                   n == 0 ? std::function<void()>{user} : nullptr, fault));
   }
   machine_.clock().on_stall([this](const std::string& waiting) {
     stuck_ =
@@ -97,6 +120,7 @@ std::string World::run(const Scenario& scenario) {
 void World::start_on(unsigned core, std::function<void(kernel::Thread&)> body) {
   CHECK(core > 0 && core < machine_.cores());
   software_[core]->start([this, core, body = std::move(body)] {
+    machine_.core(core).set_privilege(cpu::Privilege::user);
     kernel::Thread thread{user_->process(), machine_.core(core)};
     body(thread);
   });
@@ -110,6 +134,7 @@ void World::judge() {
   if (configuration_.simulation.oracle) {
     const auto& stale = oracle_.stale_reads();
     report_.metric("stale_reads", stale.size(), "1", "reads of a value older than the newest");
+    for (const auto& read : stale) report_.stale_read(for_report(read));
   }
   if (configuration_.simulation.isolation) {
     const auto& violations = isolation_.violations();

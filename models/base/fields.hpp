@@ -51,6 +51,16 @@ struct Field {
       : name{n}, member{m}, doc{d}, limits{l} {}
 };
 
+// One name of an enumeration that is a parameter: enum_names(Enum), found beside the enumeration,
+// returns an array of these.
+template <class Enum>
+struct Named {
+  Enum value;
+  std::string_view name;
+};
+template <class Enum>
+Named(Enum, std::string_view) -> Named<Enum>;
+
 // What check() finds wrong: the field's name, relative to the struct, and what would be right.
 struct Problem {
   std::string field;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/address.hpp"
+#include "base/check.hpp"
 #include "base/quantity.hpp"
 #include "base/tag_array.hpp"
 
@@ -26,15 +27,21 @@ class LineArray {
   using Slot = TagArray::Slot;
   static constexpr Slot none = TagArray::none;
 
-  LineArray(Bytes capacity, unsigned ways)
-      : tags_{static_cast<std::uint32_t>(capacity.count / line_bytes / ways), ways},
+  // The slices are equal parts of the capacity, each of a power of two of sets (tag_array.hpp).
+  // Bytes of lines stay untouched until they are written: the host gives a large array memory
+  // only as it fills.
+  LineArray(Bytes capacity, unsigned ways, unsigned slices = 1,
+            Replacement replacement = Replacement::lru, std::uint64_t seed = 1)
+      : tags_{shape_of(capacity, ways, slices), replacement, seed},
         states_(tags_.slots()),
-        data_{std::make_unique_for_overwrite<std::byte[]>(capacity.count)} {}
+        data_{std::make_unique_for_overwrite<std::byte[]>(capacity.count)} {
+    CHECK(tags_.slots() * line_bytes == capacity.count);
+  }
 
   Slot find(std::uint64_t line) const { return tags_.find(line); }
   void touch(Slot slot) { tags_.touch(slot); }
   // The slot that a new line would take; what it holds must be dealt with first.
-  Slot victim(std::uint64_t line, std::uint32_t allowed = TagArray::every_way) const {
+  Slot victim(std::uint64_t line, std::uint32_t allowed = TagArray::every_way) {
     return tags_.victim(line, allowed);
   }
   void fill(Slot slot, std::uint64_t line, const State& state) {
@@ -51,8 +58,17 @@ class LineArray {
 
   std::uint32_t slots() const { return tags_.slots(); }
   std::uint32_t ways() const { return tags_.ways(); }
+  // Set i of slice s has the slots from (s * sets_per_slice() + i) * ways() on.
+  std::uint32_t slices() const { return tags_.slices(); }
+  std::uint32_t sets_per_slice() const { return tags_.sets_per_slice(); }
+  unsigned slice_of(std::uint64_t line) const { return tags_.slice_of(line); }
 
  private:
+  static TagArray::Shape shape_of(Bytes capacity, unsigned ways, unsigned slices) {
+    const auto sets = capacity.count / line_bytes / ways / slices;
+    return {.sets_per_slice = static_cast<std::uint32_t>(sets), .slices = slices, .ways = ways};
+  }
+
   TagArray tags_;
   std::vector<State> states_;
   std::unique_ptr<std::byte[]> data_;

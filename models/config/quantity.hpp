@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "base/fields.hpp"
 #include "base/quantity.hpp"
 #include "base/result.hpp"
 #include "config/nearest.hpp"
@@ -94,15 +95,7 @@ struct Text<std::string> {
   static std::string print(const std::string& value) { return value; }
 };
 
-// An enumeration is settable if enum_names(Enum), found beside it, returns an array of these.
-template <class Enum>
-struct Named {
-  Enum value;
-  std::string_view name;
-};
-template <class Enum>
-Named(Enum, std::string_view) -> Named<Enum>;
-
+// An enumeration is settable if enum_names(Enum), found beside it, returns an array of Named.
 template <class Enum>
 concept HasNames = std::is_enum_v<Enum> && requires {
   enum_names(Enum{});

@@ -19,180 +19,273 @@ Core::Core(const sc_core::sc_module_name& name, sim::Clockwork& clock, trace::Bu
       l2_lookup_{caches.l2.lookup},
       number_{number},
       thread_{clock},
-      fill_buffers_(params.fill_buffers) {
-  for (std::uint64_t n = params.fill_buffers; n-- > 0;) free_buffers_.push_back(n);
+      fill_buffers_(params.fill_buffers),
+      stores_{params.store_buffer},
+      combining_{params.write_combining_buffers} {
+  for (unsigned n = params.fill_buffers; n-- > 0;) free_buffers_.push_back(n);
+  types_changed();
 }
 
-// ---- cached accesses ----
+// ---- loads ----
 
-void Core::load(Hpa address, std::span<std::byte> into) {
+void Core::load(Hpa address, std::span<std::byte> into, PatIndex pat) {
   ++stats_.loads;
-  if (!home_.holds(address, into.size())) {
-    std::fill(into.begin(), into.end(), std::byte{0xff});
-    return execute(l1_lookup_ + l2_lookup_);
+  if (plain(address, into.size(), pat)) {
+    if (!load_hit(address, into)) load_cached(address, into, true);
+    return;
   }
-  access(address, into, false);
+  for (std::uint64_t from = 0; from < into.size();) {
+    const auto at = address + from;
+    const auto part = into.subspan(
+        from, std::min<std::uint64_t>(page_bytes - at.page_offset(), into.size() - from));
+    from += part.size();
+    const Route way = route(at, part.size(), pat);
+    const bool cached = way.memory && way.type >= MemoryType::write_through;
+    if (cached) {
+      load_cached(at, part, way.fill);
+    } else {
+      access_uncached(at, part, false, way);
+    }
+  }
 }
 
-void Core::store(Hpa address, std::span<const std::byte> from) {
-  ++stats_.stores;
-  if (!home_.holds(address, from.size())) return execute(l1_lookup_ + l2_lookup_);
-  access(address, {const_cast<std::byte*>(from.data()), from.size()}, true);
+// The common case, in a few steps: one line, in level 1, and nothing of this core under way.
+bool Core::load_hit(Hpa address, std::span<std::byte> into) {
+  const auto offset = address.value % line_bytes;
+  if (into.empty() || offset + into.size() > line_bytes || !stores_.empty() || combining_in_use() ||
+      free_buffers_.size() != fill_buffers_.size()) {
+    return false;
+  }
+  home_.catch_up();
+  const auto* held = caches_.read_l1(address.line());
+  if (held == nullptr) return false;
+  std::copy_n(held + offset, into.size(), into.data());
+  const auto now = clock_.now();
+  TRACE(bus_, now,
+        trace::MemoryRead{trace::Agent::core, number_, address, into, true, trace::Place::core,
+                          number_});
+  thread_.sleep_until(now + l1_lookup_);
+  return true;
 }
 
 // Lines go to level 1 one a cycle; a hit takes effect at once, a miss when it reaches the home
-// agent. The access is done when its last line is.
-void Core::access(Hpa address, std::span<std::byte> data, bool write) {
+// agent. The load is done when its last line is.
+void Core::load_cached(Hpa address, std::span<std::byte> into, bool fill) {
   auto issue = clock_.now();
   auto done = issue;
-  for (std::uint64_t from = 0; from < data.size(); issue += cycle_) {
-    const auto offset = (address + from).value % line_bytes;
-    const auto bytes = std::min(line_bytes - offset, data.size() - from);
-    const Piece piece{(address + from).line(), offset, data.data() + from, bytes, write};
-    from += bytes;
-    const auto level = caches_.access(piece.line, write);
-    if (level == cache::Level::beyond) {
-      start_miss(piece, issue + l1_lookup_ + l2_lookup_);
-      issue = std::max(issue, clock_.now());
-      continue;
-    }
-    move(piece);
-    const auto l2_time = level == cache::Level::l2 ? l2_lookup_ : Picoseconds{};
-    done = std::max(done, issue + l1_lookup_ + l2_time);
-  }
-  while (free_buffers_.size() < fill_buffers_.size()) thread_.park();
+  for_each_line(address, into, [&](const Piece& piece) {
+    load_line(piece, issue, done, fill);
+    issue += cycle_;
+  });
+  if (uses_[index(Use::load)] != 0) wait_for([&] { return uses_[index(Use::load)] == 0; });
   thread_.sleep_until(done);
 }
 
-// The piece's line is in level 1, in the right state.
-void Core::move(const Piece& piece) {
-  std::byte* const held = caches_.data(piece.line).data() + piece.offset;
-  const Hpa address{piece.line * line_bytes + piece.offset};
-  const std::span<const std::byte> data{piece.data, piece.bytes};
-  if (piece.write) {
-    std::copy_n(piece.data, piece.bytes, held);
-    TRACE(bus_, clock_.now(), trace::MemoryWrite{trace::Agent::core, number_, address, data, true});
-  } else {
-    std::copy_n(held, piece.bytes, piece.data);
-    TRACE(bus_, clock_.now(), trace::MemoryRead{trace::Agent::core, number_, address, data, true});
+void Core::load_line(const Piece& piece, Picoseconds& issue, Picoseconds& done, bool fill) {
+  using Forward = StoreBuffer::Forward;
+  if (combining_in_use()) empty_write_combining(piece.line);
+  if (!stores_.empty()) {
+    auto found = Forward::none;
+    wait_for([&] {
+      found = stores_.forward(piece.line, piece.offset, piece.span());
+      return found != Forward::partial;
+    });
+    issue = std::max(issue, clock_.now());
+    if (found == Forward::whole) {
+      ++stats_.forwarded;
+      done = std::max(done, issue + l1_lookup_);
+      return;
+    }
+  }
+  const auto look_up = [&] {
+    if (filling(piece.line)) wait_for([&] { return !filling(piece.line); });
+    home_.catch_up();
+    return caches_.access(piece.line, false);
+  };
+  auto hit = look_up();
+  // While a miss waits for a buffer, a store may bring its line in, or begin to.
+  while (hit.level == cache::Level::beyond && fill && free_buffers_.empty()) {
+    wait_for([&] { return !free_buffers_.empty(); });
+    hit = look_up();
+  }
+  if (hit.level != cache::Level::beyond) {
+    deliver(piece, hit.data);
+    const auto l2_time = hit.level == cache::Level::l2 ? l2_lookup_ : Picoseconds{};
+    done = std::max({done, issue + l1_lookup_ + l2_time, clock_.now()});
+    return;
+  }
+  if (!fill) {
+    const auto copy = cache::Piece{piece.line, piece.offset, piece.span()};
+    thread_.sleep_until(issue + l1_lookup_ + l2_lookup_);
+    home_.access(number_, copy, false, Around::no_fill, {&Core::finish_at, this, 0});
+    return await_finish();
+  }
+  const auto buffer = take_buffer(Use::load, piece);
+  issue = std::max(issue, clock_.now());
+  begin_fill(buffer, issue + l1_lookup_ + l2_lookup_);
+}
+
+void Core::deliver(const Piece& piece, const std::byte* held) {
+  std::copy_n(held + piece.offset, piece.bytes, piece.data);
+  TRACE(bus_, clock_.now(),
+        trace::MemoryRead{trace::Agent::core, number_, piece.address(), piece.span(), true,
+                          trace::Place::core, number_});
+}
+
+// ---- stores ----
+
+void Core::store(Hpa address, std::span<const std::byte> from, PatIndex pat) {
+  ++stats_.stores;
+  if (plain(address, from.size(), pat)) return store_cached(address, from);
+  // Data that are written are not changed on the way.
+  const std::span<std::byte> data{const_cast<std::byte*>(from.data()), from.size()};
+  for (std::uint64_t done = 0; done < data.size();) {
+    const auto at = address + done;
+    const auto part = data.subspan(
+        done, std::min<std::uint64_t>(page_bytes - at.page_offset(), data.size() - done));
+    done += part.size();
+    const Route way = route(at, part.size(), pat);
+    if (way.memory && way.type == MemoryType::write_back && way.fill) {
+      store_cached(at, part);
+    } else if (way.type == MemoryType::write_combining) {
+      combine(at, part, way);
+    } else {
+      access_uncached(at, part, true, way);
+    }
   }
 }
 
-void Core::start_miss(const Piece& piece, Picoseconds at) {
-  while (free_buffers_.empty()) thread_.park();
-  const auto buffer = free_buffers_.back();
-  free_buffers_.pop_back();
-  fill_buffers_[buffer] = piece;
-  clock_.at<&Core::miss>(std::max(at, clock_.now()), this, buffer);
+// The instruction ends when the store is in the store buffer, a line a cycle. A store that is the
+// oldest, and may write its line, is visible at once.
+void Core::store_cached(Hpa address, std::span<const std::byte> from) {
+  const std::span<std::byte> data{const_cast<std::byte*>(from.data()), from.size()};
+  auto end = clock_.now();
+  for_each_line(address, data, [&](const Piece& piece) {
+    store_line(piece);
+    end = std::max(end, clock_.now()) + cycle_;
+  });
+  thread_.sleep_until(end);
 }
 
-void Core::miss(std::uint64_t buffer) {
-  const Piece& piece = fill_buffers_[buffer];
-  const auto done = home_.fetch(number_, piece.line, piece.write);
-  move(piece);
-  clock_.at<&Core::filled>(done, this, buffer);
+void Core::store_line(const Piece& piece) {
+  if (combining_in_use()) empty_write_combining(piece.line);
+  if (stores_.empty() && !filling(piece.line)) {
+    home_.catch_up();
+    if (const auto hit = caches_.access(piece.line, true); hit.data != nullptr) {
+      return commit(piece, hit.data);
+    }
+  }
+  if (stores_.full()) wait_for([&] { return !stores_.full(); });
+  stores_.push(piece.line, piece.offset, piece.span());
+  drain_stores();
+}
+
+// Globally visible.
+void Core::commit(const Piece& piece, std::byte* held) {
+  std::copy_n(piece.data, piece.bytes, held + piece.offset);
+  TRACE(bus_, clock_.now(),
+        trace::MemoryWrite{trace::Agent::core, number_, piece.address(), piece.span(), true,
+                           trace::Place::core, number_});
+}
+
+// Stores become visible in order: the oldest goes when its line may be written. A flush goes when
+// there is a buffer for it.
+void Core::drain_stores() {
+  while (!stores_.empty()) {
+    const auto& oldest = stores_.oldest();
+    if (oldest.flush()) {
+      if (free_buffers_.empty() || filling(oldest.line)) break;
+      begin_flush(oldest.line, oldest.keep ? trace::Flush::clwb : trace::Flush::clflushopt);
+      stores_.pop();
+      continue;
+    }
+    const Piece piece{oldest.line, oldest.offset, const_cast<std::byte*>(oldest.data.data()),
+                      oldest.bytes};
+    if (filling(piece.line)) break;
+    home_.catch_up();
+    if (const auto hit = caches_.access(piece.line, true); hit.data != nullptr) {
+      commit(piece, hit.data);
+      stores_.pop();
+      continue;
+    }
+    if (free_buffers_.empty()) break;
+    begin_fill(take_buffer(Use::store, piece), clock_.now() + l1_lookup_ + l2_lookup_);
+    break;
+  }
+  claim_ahead();
+}
+
+// Lines of later stores are brought in meanwhile, so that misses overlap. One may be lost again
+// before its store's turn.
+void Core::claim_ahead() {
+  for (std::size_t n = 1; n < stores_.size() && !free_buffers_.empty(); ++n) {
+    const auto line = stores_.at(n).line;
+    if (stores_.at(n).flush() || filling(line) || cache::writable(caches_.state(line))) continue;
+    if (!stores_.claim(n)) continue;
+    begin_fill(take_buffer(Use::claim, Piece{line, 0, nullptr, 0}),
+               clock_.now() + l1_lookup_ + l2_lookup_);
+  }
+}
+
+void Core::prefetch(Hpa address, bool write) {
+  const auto line = address.line();
+  const Route way = route(address, 1, {});
+  const bool cacheable = way.memory && way.fill && way.type >= MemoryType::write_through;
+  if (cacheable && !free_buffers_.empty() && !filling(line) &&
+      (write ? !cache::writable(caches_.state(line))
+             : caches_.state(line) == cache::State::invalid)) {
+    begin_fill(take_buffer(write ? Use::claim : Use::prefetch, Piece{line, 0, nullptr, 0}),
+               clock_.now() + l1_lookup_ + l2_lookup_);
+  }
+  execute(cycle_);
+}
+
+// ---- fill buffers ----
+
+unsigned Core::take_buffer(Use use, const Piece& piece) {
+  if (free_buffers_.empty()) wait_for([&] { return !free_buffers_.empty(); });
+  const auto buffer = free_buffers_.back();
+  free_buffers_.pop_back();
+  fill_buffers_[buffer] = {.use = use, .piece = piece};
+  ++uses_[index(use)];
+  return buffer;
+}
+
+void Core::begin_fill(unsigned buffer, Picoseconds at) {
+  clock_.at<&Core::fill>(std::max(at, clock_.now()), this, std::uint64_t{buffer});
+}
+
+// At the home agent: a load or store takes effect here.
+void Core::fill(std::uint64_t buffer) {
+  const FillBuffer& fill = fill_buffers_[buffer];
+  const auto use = fill.use;
+  const auto want = use == Use::store ? Want::write : use == Use::claim ? Want::claim : Want::read;
+  home_.fetch(number_, fill.piece.line, want, {&Core::filled_at, this, buffer});
+  if (use == Use::load) {
+    deliver(fill.piece, caches_.data(fill.piece.line).data());
+  } else if (use == Use::store) {
+    commit(fill.piece, caches_.data(fill.piece.line).data());
+    stores_.pop();
+  }
+}
+
+void Core::filled_at(void* core, std::uint64_t buffer, Picoseconds done) {
+  auto& self = *static_cast<Core*>(core);
+  self.clock_.at<&Core::filled>(std::max(done, self.clock_.now()), &self, buffer);
 }
 
 void Core::filled(std::uint64_t buffer) {
-  free_buffers_.push_back(buffer);
-  thread_.unpark(clock_.now());
+  --uses_[index(std::exchange(fill_buffers_[buffer].use, Use::none))];
+  free_buffers_.push_back(static_cast<unsigned>(buffer));
+  drain_stores();
+  advance();
 }
 
-// ---- cache maintenance ----
-
-void Core::clflush(Hpa address) {
-  ++stats_.flushes;
-  if (!home_.holds(address.line_base(), line_bytes)) return execute(params_.clflush);
-  clock_.at<&Core::flush_line>(clock_.now() + l1_lookup_ + l2_lookup_, this, address.line());
-  await_finish();
-}
-
-void Core::flush_line(std::uint64_t line) { finish(home_.flush(number_, line) + params_.clflush); }
-
-void Core::wbinvd() {
-  flush_caches().start();
-  await_finish();
-}
-
-sim::Task<> Core::flush_caches() {
-  co_await home_.flush_all(number_);
-  finish(clock_.now());
-}
-
-void Core::mfence() { execute(params_.fence); }
-
-void Core::finish(Picoseconds at) {
-  finished_at_ = at;
-  thread_.unpark(at);
-}
-
-// An interrupt may wake the thread meanwhile; it is taken later.
-void Core::await_finish() {
-  do {
-    thread_.park();
-  } while (!finished_at_ || clock_.now() < *finished_at_);
-  finished_at_.reset();
-}
-
-void Core::execute(Picoseconds duration) { thread_.sleep(duration); }
-
-// ---- MMIO ----
-
-std::uint64_t Core::read_uncached(Hpa address, unsigned bytes) {
-  ++stats_.uncached_reads;
-  std::uint64_t value = 0;
-  auto& payload = pool_.take();
-  payload.prepare(tlm::TLM_READ_COMMAND, address.value,
-                  std::as_writable_bytes(std::span{&value, 1}).first(bytes));
-  if (const auto done = mmio.send(payload, clock_.now())) {
-    thread_.sleep_until(*done);
-  } else {
-    await_finish();
-  }
-  const bool answered = payload.is_response_ok();
-  payload.release();
-  return answered ? value : ~0ull >> (64 - 8 * bytes);
-}
-
-// Posted: the core goes on when the write has left it.
-void Core::write_uncached(Hpa address, std::uint64_t value, unsigned bytes) {
-  ++stats_.uncached_writes;
-  thread_.sleep_until(next_uncached_write_);
-  next_uncached_write_ = clock_.now() + params_.uncached_write;
-  auto& payload = pool_.take();
-  payload.prepare(tlm::TLM_WRITE_COMMAND, address.value, bytes);
-  std::copy_n(std::as_bytes(std::span{&value, 1}).data(), bytes, sim::data_of(payload).data());
-  if (mmio.send(payload, clock_.now())) payload.release();
-  thread_.sleep(cycle_);
-}
-
-void Core::response(unsigned, sim::Transaction& transaction, Picoseconds at) {
-  if (transaction.is_write()) {
-    transaction.release();
-  } else {
-    finish(at);
-  }
-}
-
-// ---- interrupts ----
-
-void Core::interrupt(std::uint8_t vector) {
-  pending_interrupts_.set(vector);
-  TRACE(bus_, clock_.now(), trace::Interrupt{number_, vector});
-  thread_.unpark(clock_.now());
-}
-
-bool Core::wait_for_interrupt(std::uint8_t vector, Picoseconds timeout) {
-  const auto deadline = timeout == forever ? forever : clock_.now() + timeout;
-  if (!pending_interrupts_.test(vector) && deadline != forever) thread_.unpark(deadline);
-  while (!pending_interrupts_.test(vector)) {
-    if (clock_.now() >= deadline) return false;
-    thread_.park();
-  }
-  pending_interrupts_.reset(vector);
-  ++stats_.interrupts;
-  thread_.sleep(params_.interrupt);
-  return true;
+bool Core::filling(std::uint64_t line) const {
+  if (free_buffers_.size() == fill_buffers_.size()) return false;
+  return std::any_of(fill_buffers_.begin(), fill_buffers_.end(), [&](const FillBuffer& fill) {
+    return fill.use != Use::none && fill.use != Use::flush && fill.piece.line == line;
+  });
 }
 
 }  // namespace ioasim::cpu

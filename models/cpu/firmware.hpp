@@ -16,10 +16,11 @@ struct RemappingUnit {
 };
 
 struct Firmware {
-  std::vector<Range<Hpa>> memory;    // usable RAM
-  Range<Hpa> ecam;                   // configuration space: 4 KiB per function from bus 0 (MCFG)
-  std::vector<RemappingUnit> units;  // DMAR
-  unsigned cores = 0;                // MADT; local APIC ids count from 0
+  std::vector<Range<Hpa>> memory;     // usable RAM
+  std::vector<Range<Hpa>> sockets{};  // SRAT: where each socket's memory lies; none if there is one
+  Range<Hpa> ecam;                    // configuration space: 4 KiB per function from bus 0 (MCFG)
+  std::vector<RemappingUnit> units;   // DMAR
+  unsigned cores = 0;                 // MADT; local APIC ids count from 0
 };
 
 }  // namespace ioasim::cpu

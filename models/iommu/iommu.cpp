@@ -189,6 +189,7 @@ void Iommu::to_home(sim::Transaction& transaction, Passage& passage) {
   origin.agent = trace::Agent::device;
   origin.who = tlp.requester.value;
   origin.snoop = snoop;
+  origin.io_ways = tlp.cache_ways;
   transaction.set_address(address.value);
   const auto now = clock_.now();
   TRACE(bus_, now, trace::TlpHop{tlp.transaction, trace::Hop::at_memory, tlp.requester});

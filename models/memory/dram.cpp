@@ -4,8 +4,12 @@
 
 namespace ioasim::memory {
 
-Dram::Dram(const sc_core::sc_module_name& name, sim::Clockwork& clock, const Params& params)
-    : sc_module{name}, home{"home", clock, *this}, store_{params.capacity}, timing_{params} {}
+Dram::Dram(const sc_core::sc_module_name& name, sim::Clockwork& clock, const Params& params,
+           unsigned sockets)
+    : sc_module{name},
+      home{"home", clock, *this},
+      store_{params.capacity},
+      timing_{params, sockets} {}
 
 std::optional<Picoseconds> Dram::request(unsigned, sim::Transaction& transaction, Picoseconds at) {
   const Hpa address{transaction.get_address()};

@@ -28,7 +28,9 @@ class Dram final : public sc_core::sc_module, public sim::Target {
                    Field{"written_bytes", &Stats::written_bytes, "bytes written"}};
   };
 
-  Dram(const sc_core::sc_module_name& name, sim::Clockwork& clock, const Params& params);
+  // Memory of several sockets is split among them in equal parts.
+  Dram(const sc_core::sc_module_name& name, sim::Clockwork& clock, const Params& params,
+       unsigned sockets = 1);
 
   sim::TargetSocket home;  // the home agent, or any initiator
 

@@ -249,20 +249,33 @@ void Endpoint::serve_memory(sim::Transaction& transaction) {
   const auto bytes = transaction.get_data_length();
   const bool enabled = config::memory_space::test(config_.read(config::command, 2));
   Tlp& tlp = tlp_of(transaction);
-  if (!enabled || bytes > 8 || offset >= bar0_bytes_ || offset + bytes > bar0_bytes_) {
+  const auto largest = transaction.is_write() ? line_bytes : sizeof(std::uint64_t);
+  if (!enabled || tlp.kind == TlpKind::deferrable_write || bytes > largest ||
+      offset >= bar0_bytes_ || offset + bytes > bar0_bytes_) {
     tlp.status = CompletionStatus::unsupported_request;
     transaction.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
     return;
   }
   tlp.status = CompletionStatus::successful;
   transaction.set_response_status(tlm::TLM_OK_RESPONSE);
-  std::uint64_t value = 0;
   if (transaction.is_write()) {
-    std::memcpy(&value, transaction.get_data_ptr(), bytes);
-    write_register(offset, bytes, value);
+    write_registers(offset, {transaction.get_data_ptr(), bytes});
   } else {
-    value = read_register(offset, bytes);
+    const auto value = read_register(offset, bytes);
     std::memcpy(transaction.get_data_ptr(), &value, bytes);
+  }
+}
+
+// A write of more than a register's width, such as that of a write-combining buffer, goes to one
+// after the other.
+void Endpoint::write_registers(std::uint64_t offset, std::span<const unsigned char> data) {
+  while (!data.empty()) {
+    std::uint64_t value = 0;
+    const auto bytes = std::min(data.size(), sizeof value - offset % sizeof value);
+    std::memcpy(&value, data.data(), bytes);
+    write_register(offset, static_cast<unsigned>(bytes), value);
+    data = data.subspan(bytes);
+    offset += bytes;
   }
 }
 

@@ -125,6 +125,7 @@ class Endpoint : public sc_core::sc_module, public sim::Target, public sim::Init
   void serve(sim::Transaction* transaction);
   void serve_config(sim::Transaction& transaction);
   void serve_memory(sim::Transaction& transaction);
+  void write_registers(std::uint64_t offset, std::span<const unsigned char> data);
   void response(unsigned port, sim::Transaction& transaction, Picoseconds at) override;
   void complete(sim::Transaction* transaction);
 

@@ -49,6 +49,8 @@ struct RootPortParams {
   unsigned completion_payload = 256;
   unsigned max_payload = 256;
   bool honor_no_snoop = true;
+  bool ddio = true;
+  unsigned ddio_ways = 0;
 
   static constexpr auto fields = std::tuple{
       Field{"latency", &RootPortParams::latency,
@@ -64,7 +66,12 @@ struct RootPortParams {
             Limits{128u, 4096u}},
       Field{"honor_no_snoop", &RootPortParams::honor_no_snoop,
             "a No Snoop request may bypass the caches; if not, the port clears the attribute "
-            "[platform-specific; model choice]"}};
+            "[platform-specific; model choice]"},
+      Field{"ddio", &RootPortParams::ddio,
+            "snooped writes may allocate in the last-level cache; else they go to memory [D-09]"},
+      Field{"ddio_ways", &RootPortParams::ddio_ways,
+            "ways that they may allocate in, the first ones; 0: those of the socket [CAL-13]",
+            Limits{0u, 32u}}};
 
   void check(Problems& problems) const {
     if (!std::has_single_bit(max_payload)) {

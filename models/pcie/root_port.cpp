@@ -17,7 +17,11 @@ RootPort::RootPort(const sc_core::sc_module_name& name, sim::Clockwork& clock,
       lower_config{"lower_config", clock, *this, cores_lower_config},
       clock_{clock},
       params_{params},
-      assignment_{assignment} {
+      assignment_{assignment},
+      cache_ways_{!params.ddio ? 0
+                  : params.ddio_ways == 0
+                      ? ~0u
+                      : static_cast<std::uint32_t>((1ull << params.ddio_ways) - 1)} {
   constexpr std::uint32_t bridge_class = 0x06'04'00;
   config_.define(config::vendor_id, 2, 0x1af5);
   config_.define(config::device_id, 2, 0x0001);
@@ -52,6 +56,7 @@ std::optional<Picoseconds> RootPort::upward(sim::Transaction& transaction, Picos
   ++(transaction.is_write() ? stats_.writes : stats_.reads);
   if (transaction.is_write()) ++posted_in_;
   if (!params_.honor_no_snoop) tlp.no_snoop = false;
+  tlp.cache_ways = cache_ways_;
   tlp.completion_payload = static_cast<std::uint16_t>(params_.completion_payload);
   tlp.completion_boundary = static_cast<std::uint16_t>(params_.read_completion_boundary);
   const auto done = iommu.send(transaction, at + params_.latency);
@@ -94,8 +99,9 @@ std::optional<Picoseconds> RootPort::downward(unsigned port, sim::Transaction& t
     return at + params_.latency;
   }
   Tlp& tlp = tlp_of(transaction);
-  tlp = Tlp{};
   const bool write = transaction.is_write();
+  const bool deferrable = write && tlp.kind == TlpKind::deferrable_write;
+  tlp = Tlp{};
   if (port == cores_lower_config) {
     tlp.kind = write ? TlpKind::config_write : TlpKind::config_read;
     const auto function = (transaction.get_address() - assignment_.ecam.value) / page_bytes;
@@ -104,7 +110,9 @@ std::optional<Picoseconds> RootPort::downward(unsigned port, sim::Transaction& t
       return at + params_.latency;
     }
   } else {
-    tlp.kind = write ? TlpKind::memory_write : TlpKind::memory_read;
+    tlp.kind = deferrable ? TlpKind::deferrable_write
+               : write    ? TlpKind::memory_write
+                          : TlpKind::memory_read;
   }
   sim::extension<Route>(transaction).port = port;
   if (const auto done = to_link.send(transaction, at + params_.latency)) {
@@ -140,7 +148,7 @@ void RootPort::response(unsigned port, sim::Transaction& transaction, Picosecond
 }
 
 void RootPort::complete(sim::Transaction* transaction) {
-  const bool posted = transaction->is_write();
+  const bool posted = tlp_of(*transaction).request_class() == TlpClass::posted;
   if (posted || sim::extension<Route>(*transaction).behind <= posted_out_) {
     answer_core(*transaction, clock_.now());
   } else {

@@ -84,6 +84,8 @@ class RootPort final : public sc_core::sc_module, public sim::Target, public sim
   sim::Clockwork& clock_;
   RootPortParams params_;
   PortAssignment assignment_;
+  std::uint32_t
+      cache_ways_;  // that writes from below may allocate in: bits; all: as the socket says
   std::uint64_t posted_in_ = 0;          // writes from below
   std::uint64_t posted_out_ = 0;         // of them visible in memory
   std::vector<sim::Transaction*> held_;  // completions for the cores, in order of arrival

@@ -10,7 +10,13 @@
 
 namespace ioasim::pcie {
 
-enum class TlpKind : std::uint8_t { memory_read, memory_write, config_read, config_write };
+enum class TlpKind : std::uint8_t {
+  memory_read,
+  memory_write,
+  deferrable_write,  // DMWr: a memory write that is answered (PCIe 6.32)
+  config_read,
+  config_write
+};
 
 // PCIe 2.2.9, Completion Status.
 enum class CompletionStatus : std::uint8_t {
@@ -34,13 +40,15 @@ struct Tlp {
   CompletionStatus status = CompletionStatus::successful;
   std::uint16_t completion_payload = 64;  // largest completion the completer makes
   std::uint16_t completion_boundary = 64;
-  std::uint64_t transaction = 0;  // number of the request, from 1; 0 if nobody numbers it
+  std::uint32_t cache_ways = ~0u;  // of the root port, not on the wire: where writes may allocate
+  std::uint64_t transaction = 0;   // number of the request, from 1; 0 if nobody numbers it
 
   constexpr TlpClass request_class() const {
     return kind == TlpKind::memory_write ? TlpClass::posted : TlpClass::non_posted;
   }
   constexpr bool carries_data() const {
-    return kind == TlpKind::memory_write || kind == TlpKind::config_write;
+    return kind == TlpKind::memory_write || kind == TlpKind::deferrable_write ||
+           kind == TlpKind::config_write;
   }
   constexpr bool is_config() const {
     return kind == TlpKind::config_read || kind == TlpKind::config_write;

@@ -85,10 +85,11 @@ bool Clockwork::try_advance(Picoseconds time) {
   DCHECK(!running_);
   if (!params_.run_ahead || sc_core::sc_pending_activity_at_current_time()) return false;
   if (!wheel_.empty() && wheel_.peek().due <= time) return false;
-  if (time > kernel_now() + params_.run_ahead_max) return false;
+  const auto base = kernel_now();
+  if (time <= std::max(now_, base) || time > base + params_.run_ahead_max) return false;
   if (sc_core::sc_pending_activity_at_future_time()) {
     const auto idle = sc_core::sc_time_to_pending_activity().value();
-    if (kernel_now() + Picoseconds{static_cast<std::int64_t>(idle)} <= time) return false;
+    if (base + Picoseconds{static_cast<std::int64_t>(idle)} <= time) return false;
   }
   now_ = time;
   wheel_.advance(time);

@@ -96,6 +96,8 @@ class Clockwork final : public sc_core::sc_module {
   // One line for each Waitable that somebody waits for.
   std::string waiting() const;
 
+  // What modules that draw random numbers begin from.
+  std::uint64_t seed() const { return params_.seed; }
   std::uint64_t events() const { return events_; }
   std::size_t pending() const { return wheel_.size(); }
 

@@ -12,7 +12,7 @@ class SoftwareThread {
 
   // Called by the thread: returns at `time`.
   void sleep_until(Picoseconds time) {
-    if (time <= clock_.now() || clock_.try_advance(time)) return;
+    if (clock_.try_advance(time) || time <= clock_.now()) return;
     clock_.in_kernel_at<&SoftwareThread::wake_up>(time, this, 0);
     while (clock_.now() < time) park();
   }

@@ -11,6 +11,7 @@
 
 #include "base/address.hpp"
 #include "base/fields.hpp"
+#include "base/time.hpp"
 
 namespace ioasim::trace {
 
@@ -18,6 +19,10 @@ using Data = std::span<const std::byte>;
 
 // Who reads or writes memory.
 enum class Agent : std::uint8_t { core, device, walker, queue, debug };
+
+// Where a copy of a line lies: main memory, the last-level cache of a socket, or the private caches
+// of a core.
+enum class Place : std::uint8_t { memory, llc, core };
 
 // Where a TLP is, on its way from a device to memory and back.
 enum class Hop : std::uint8_t {
@@ -39,13 +44,17 @@ struct MemoryRead {
   Hpa address;
   Data data;  // what the reader got
   bool snooped;
+  Place from = Place::memory;  // where the copy lay that the reader got
+  std::uint32_t from_number = 0;
   static constexpr std::string_view name = "memory_read";
   static constexpr auto fields =
       std::tuple{Field{"agent", &MemoryRead::agent, "kind of reader"},
                  Field{"who", &MemoryRead::who, "core, requester id or IOMMU"},
                  Field{"address", &MemoryRead::address, "host physical address"},
                  Field{"data", &MemoryRead::data, "bytes that the reader got"},
-                 Field{"snooped", &MemoryRead::snooped, "caches were looked at"}};
+                 Field{"snooped", &MemoryRead::snooped, "caches were looked at"},
+                 Field{"from", &MemoryRead::from, "kind of place that answered"},
+                 Field{"from_number", &MemoryRead::from_number, "core, or socket"}};
 };
 
 struct MemoryWrite {
@@ -54,13 +63,17 @@ struct MemoryWrite {
   Hpa address;
   Data data;
   bool snooped;
+  Place to = Place::memory;  // where the bytes now are; memory too if they were written through
+  std::uint32_t to_number = 0;
   static constexpr std::string_view name = "memory_write";
   static constexpr auto fields =
       std::tuple{Field{"agent", &MemoryWrite::agent, "kind of writer"},
                  Field{"who", &MemoryWrite::who, "core, requester id or IOMMU"},
                  Field{"address", &MemoryWrite::address, "host physical address"},
                  Field{"data", &MemoryWrite::data, "bytes written"},
-                 Field{"snooped", &MemoryWrite::snooped, "caches were looked at"}};
+                 Field{"snooped", &MemoryWrite::snooped, "caches were looked at"},
+                 Field{"to", &MemoryWrite::to, "kind of place that holds them"},
+                 Field{"to_number", &MemoryWrite::to_number, "core, or socket"}};
 };
 
 // A device's request has touched memory, by this translation.
@@ -98,26 +111,99 @@ struct TlpHop {
                  Field{"requester", &TlpHop::requester, "requester id"}};
 };
 
-// A core has flushed one line (clflush) out of the whole coherence domain.
+// The newest data of a line have moved: between caches, or to memory, where they take the place of
+// all 64 bytes. A copy that is not newer than memory's is not announced.
+struct LineMoved {
+  Hpa address;
+  Place from;
+  std::uint32_t from_number;
+  Place to;
+  std::uint32_t to_number;
+  static constexpr std::string_view name = "line_moved";
+  static constexpr auto fields =
+      std::tuple{Field{"address", &LineMoved::address, "line"},
+                 Field{"from", &LineMoved::from, "kind of place"},
+                 Field{"from_number", &LineMoved::from_number, "core, or socket"},
+                 Field{"to", &LineMoved::to, "kind of place"},
+                 Field{"to_number", &LineMoved::to_number, "core, or socket"}};
+};
+
+// A weakly ordered store of a core has entered one of its write-combining buffers; nobody sees it
+// before the MemoryWrite that follows when the buffer is emptied.
+struct StoreHeld {
+  std::uint32_t core;
+  Hpa address;
+  Data data;
+  static constexpr std::string_view name = "store_held";
+  static constexpr auto fields =
+      std::tuple{Field{"core", &StoreHeld::core, "core"},
+                 Field{"address", &StoreHeld::address, "host physical address"},
+                 Field{"data", &StoreHeld::data, "bytes that wait in a write-combining buffer"}};
+};
+
+// Instructions that take lines out of caches.
+enum class Flush : std::uint8_t { clflush, clflushopt, clwb, wbinvd, wbnoinvd, invd };
+
+// A flush of one line that need not take effect before later instructions of its core.
+struct FlushHeld {
+  std::uint32_t core;
+  Hpa address;
+  Flush instruction;
+  static constexpr std::string_view name = "flush_held";
+  static constexpr auto fields = std::tuple{
+      Field{"core", &FlushHeld::core, "core"}, Field{"address", &FlushHeld::address, "line"},
+      Field{"instruction", &FlushHeld::instruction, "kind of flush"}};
+};
+
+// A core has flushed one line out of the whole coherence domain.
 struct LineFlushed {
   std::uint32_t core;
   Hpa address;
+  Flush instruction;
   bool dirty;
   static constexpr std::string_view name = "line_flushed";
   static constexpr auto fields = std::tuple{
       Field{"core", &LineFlushed::core, "core"}, Field{"address", &LineFlushed::address, "line"},
+      Field{"instruction", &LineFlushed::instruction, "kind of flush"},
       Field{"dirty", &LineFlushed::dirty, "it was written back"}};
 };
 
+// A core has emptied, or written back, whole caches.
 struct CachesFlushed {
   std::uint32_t core;
+  Flush instruction;
   std::uint64_t lines;
   std::uint64_t written_back;
+  Picoseconds duration;
   static constexpr std::string_view name = "caches_flushed";
   static constexpr auto fields =
-      std::tuple{Field{"core", &CachesFlushed::core, "core that executed wbinvd"},
+      std::tuple{Field{"core", &CachesFlushed::core, "core that executed the instruction"},
+                 Field{"instruction", &CachesFlushed::instruction, "kind of flush"},
                  Field{"lines", &CachesFlushed::lines, "lines invalidated"},
-                 Field{"written_back", &CachesFlushed::written_back, "lines written back"}};
+                 Field{"written_back", &CachesFlushed::written_back, "lines written back"},
+                 Field{"duration", &CachesFlushed::duration, "of the instruction"}};
+};
+
+// A line has been dropped with data that memory does not have (invd).
+struct LineLost {
+  Hpa address;
+  Place from;
+  std::uint32_t from_number;
+  static constexpr std::string_view name = "line_lost";
+  static constexpr auto fields = std::tuple{
+      Field{"address", &LineLost::address, "line"}, Field{"from", &LineLost::from, "kind of place"},
+      Field{"from_number", &LineLost::from_number, "core, or socket"}};
+};
+
+// A store of a core has gone to a device, and every earlier store to write-back memory is visible:
+// what rings a doorbell.
+struct UncachedStore {
+  std::uint32_t core;
+  Hpa address;
+  static constexpr std::string_view name = "uncached_store";
+  static constexpr auto fields =
+      std::tuple{Field{"core", &UncachedStore::core, "core"},
+                 Field{"address", &UncachedStore::address, "host physical address"}};
 };
 
 // A remapping unit has recorded a fault, or found no free record (overflow).
@@ -228,7 +314,8 @@ struct Software {
       Field{"result", &Software::result, "value or -errno; 0 where none"}};
 };
 
-using Event = std::variant<MemoryRead, MemoryWrite, DmaAccess, TlpHop, LineFlushed, CachesFlushed,
+using Event = std::variant<MemoryRead, MemoryWrite, DmaAccess, TlpHop, LineMoved, LineLost,
+                           StoreHeld, FlushHeld, LineFlushed, CachesFlushed, UncachedStore,
                            FaultRecorded, Invalidation, Interrupt, MappingAdded, MappingRemoved,
                            InvalidationCompleted, DomainAttached, DomainDetached, Software>;
 

@@ -58,6 +58,36 @@ std::string_view name_of(Hop hop) {
   UNREACHABLE();
 }
 
+std::string_view name_of(Place place) {
+  switch (place) {
+    case Place::memory:
+      return "memory";
+    case Place::llc:
+      return "llc";
+    case Place::core:
+      return "core";
+  }
+  UNREACHABLE();
+}
+
+std::string_view name_of(Flush instruction) {
+  switch (instruction) {
+    case Flush::clflush:
+      return "clflush";
+    case Flush::clflushopt:
+      return "clflushopt";
+    case Flush::clwb:
+      return "clwb";
+    case Flush::wbinvd:
+      return "wbinvd";
+    case Flush::wbnoinvd:
+      return "wbnoinvd";
+    case Flush::invd:
+      return "invd";
+  }
+  UNREACHABLE();
+}
+
 std::string_view name_of(InvalidationStep step) {
   switch (step) {
     case InvalidationStep::tail_written:
@@ -90,6 +120,7 @@ void put(Buffer& out, const Range<Address<Space>>& range) {
   print(out, "{:#x}+{:#x}", range.base.value, range.bytes);
 }
 
+void put(Buffer& out, Picoseconds time) { print(out, "{}ps", time.count()); }
 void put(Buffer& out, RequesterId id) { out.append(to_text(id)); }
 void put(Buffer& out, Pasid pasid) { print(out, "{:#x}", pasid.value); }
 

@@ -19,6 +19,8 @@ void HashSink::on(Picoseconds at, const Event& event) {
       mix(value);
     } else if constexpr (std::is_same_v<Value, std::string_view>) {
       mix(std::as_bytes(std::span{value}));
+    } else if constexpr (std::is_same_v<Value, Picoseconds>) {
+      mix(static_cast<std::uint64_t>(value.count()), 8);
     } else if constexpr (requires { value.base.value; }) {
       mix(value.base.value, sizeof value.base.value);
       mix(value.bytes, sizeof value.bytes);

@@ -1,7 +1,8 @@
 // The allocator of physical memory: 4 KiB frames, and naturally aligned runs of them.
 //
 // Frames come in rising order, so that pages touched one after the other are neighbours; freed
-// frames are handed out again, the last one first.
+// frames are handed out again, the last one first. On a machine of several sockets they come from
+// the memory of the socket whose core asks, as long as there is some (first touch).
 #pragma once
 
 #include <optional>
@@ -13,7 +14,9 @@ namespace ioasim::kernel {
 
 class Frames {
  public:
-  explicit Frames(const std::vector<Range<Hpa>>& memory);
+  // `sockets`: where each one's memory lies; none if there is one socket. `cores`: of the machine.
+  explicit Frames(const std::vector<Range<Hpa>>& memory,
+                  const std::vector<Range<Hpa>>& sockets = {}, unsigned cores = 1);
 
   enum class Content {
     any,           // whatever the frames held
@@ -33,9 +36,12 @@ class Frames {
     bool used;
   };
 
-  std::optional<Piece> take(unsigned order);
+  std::optional<Piece> take(Range<Hpa> from, unsigned order);
+  Range<Hpa> memory_of(const cpu::Instructions& cpu) const;
 
-  std::vector<Range<Hpa>> fresh_;           // never used, in rising order
+  std::vector<Range<Hpa>> sockets_;
+  unsigned cores_;
+  std::vector<Range<Hpa>> fresh_;           // never used, in rising order, each at one socket
   std::vector<std::vector<Hpa>> recycled_;  // by order
   std::uint64_t in_use_ = 0;
 };

@@ -27,7 +27,7 @@ struct Kernel::State {
   State(const Params& given, const cpu::Firmware& told, trace::Bus& trace)
       : params{given},
         firmware{told},
-        frames{told.memory},
+        frames{told.memory, told.sockets, told.cores},
         runtime{params, frames, trace, log},
         pci{told.ecam},
         iommu{runtime, told.units} {}

@@ -17,8 +17,9 @@ class Lock {
     const auto ticket = next_++;
     while (serving_ != ticket) cpu.execute(retry_);
   }
-  void unlock() {
+  void unlock(cpu::Instructions& cpu) {
     CHECK(serving_ != next_);
+    cpu.release();
     ++serving_;
   }
 
@@ -31,13 +32,14 @@ class Lock {
 // Holds a lock for a scope.
 class Guard {
  public:
-  Guard(Lock& lock, cpu::Instructions& cpu) : lock_{lock} { lock_.lock(cpu); }
-  ~Guard() { lock_.unlock(); }
+  Guard(Lock& lock, cpu::Instructions& cpu) : lock_{lock}, cpu_{cpu} { lock_.lock(cpu); }
+  ~Guard() { lock_.unlock(cpu_); }
   Guard(const Guard&) = delete;
   Guard& operator=(const Guard&) = delete;
 
  private:
   Lock& lock_;
+  cpu::Instructions& cpu_;
 };
 
 }  // namespace ioasim::kernel

@@ -39,6 +39,25 @@ const RequestName& name_of(std::uint32_t request) {
   return at == std::end(request_names) ? *std::prev(at) : *at;
 }
 
+// Runs in the kernel, from the entry to the exit of a system call.
+class InKernel {
+ public:
+  InKernel(cpu::Instructions& cpu, const Params& params)
+      : cpu_{cpu}, params_{params}, before_{cpu.privilege()} {
+    cpu_.set_privilege(cpu::Privilege::supervisor);
+    cpu_.execute(params_.syscall_entry);
+  }
+  ~InKernel() { cpu_.set_privilege(before_); }
+  InKernel(const InKernel&) = delete;
+
+  void leave() { cpu_.execute(params_.syscall_exit); }
+
+ private:
+  cpu::Instructions& cpu_;
+  const Params& params_;
+  cpu::Privilege before_;
+};
+
 }  // namespace
 
 File* Process::file(int fd) const {
@@ -61,8 +80,7 @@ int Process::install(std::unique_ptr<File> file) {
 
 template <class Call>
 int Thread::system_call(int fd, Call call) {
-  const auto& params = process_.runtime_.params;
-  cpu_->execute(params.syscall_entry);
+  InKernel kernel{*cpu_, process_.runtime_.params};
   int result = -EBADF;
   if (const auto open = process_.find(fd)) {
     ++open->calls;
@@ -70,8 +88,14 @@ int Thread::system_call(int fd, Call call) {
     --open->calls;
     finish(*open);
   }
-  cpu_->execute(params.syscall_exit);
+  kernel.leave();
   return result;
+}
+
+void Thread::call_driver(const std::function<void(cpu::Instructions&)>& driver) {
+  InKernel kernel{*cpu_, process_.runtime_.params};
+  driver(*cpu_);
+  kernel.leave();
 }
 
 void Thread::finish(Process::Open& open) {
@@ -80,17 +104,17 @@ void Thread::finish(Process::Open& open) {
 
 int Thread::open(std::string_view path) {
   process_.runtime_.phase(*cpu_, "open.enter", 0);
-  cpu_->execute(process_.runtime_.params.syscall_entry);
+  InKernel kernel{*cpu_, process_.runtime_.params};
   auto file = process_.kernel_.open(path);
   const int result = file ? process_.install(std::move(file)) : -ENOENT;
-  cpu_->execute(process_.runtime_.params.syscall_exit);
+  kernel.leave();
   process_.runtime_.phase(*cpu_, "open.exit", result);
   return result;
 }
 
 int Thread::close(int fd) {
   process_.runtime_.phase(*cpu_, "close.enter", fd);
-  cpu_->execute(process_.runtime_.params.syscall_entry);
+  InKernel kernel{*cpu_, process_.runtime_.params};
   const auto open = process_.find(fd);
   if (open) {
     process_.files_.erase(fd);
@@ -98,7 +122,7 @@ int Thread::close(int fd) {
     finish(*open);
   }
   const int result = open ? 0 : -EBADF;
-  cpu_->execute(process_.runtime_.params.syscall_exit);
+  kernel.leave();
   process_.runtime_.phase(*cpu_, "close.exit", result);
   return result;
 }
@@ -174,6 +198,15 @@ int Thread::store(Hva address, std::span<const std::byte> from) {
 int Thread::clflush(Hva address) {
   return for_each_page(address, 1,
                        [&](Hpa at, std::uint64_t, std::uint64_t) { cpu_->clflush(at); });
+}
+
+int Thread::clflushopt(Hva address) {
+  return for_each_page(address, 1,
+                       [&](Hpa at, std::uint64_t, std::uint64_t) { cpu_->clflushopt(at); });
+}
+
+int Thread::clwb(Hva address) {
+  return for_each_page(address, 1, [&](Hpa at, std::uint64_t, std::uint64_t) { cpu_->clwb(at); });
 }
 
 }  // namespace ioasim::kernel

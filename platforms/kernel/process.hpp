@@ -2,6 +2,7 @@
 // user-space driver makes, under their usual names.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string_view>
@@ -91,14 +92,23 @@ class Thread {
     return mapped_write(fd, offset, sizeof value, value);
   }
 
+  // A call into a driver of the caller's own, loaded into the kernel: it runs on this core, at CPL
+  // 0, and returns what it likes in what it captures.
+  void call_driver(const std::function<void(cpu::Instructions&)>& driver);
+
   // Anonymous memory: mmap(2).
   Hva allocate(std::uint64_t bytes);
+  // Where a byte of it is, once its page has come in, for a driver. -EFAULT, -ENOMEM.
+  Result<Hpa, int> physical(Hva address) { return process_.memory().translate(*cpu_, address); }
 
-  // Cached accesses, and clflush, which needs no privilege. -EFAULT outside of allocated memory.
+  // Cached accesses, and flushes, which need no privilege. -EFAULT outside of allocated memory.
   int load(Hva address, std::span<std::byte> into);
   int store(Hva address, std::span<const std::byte> from);
   int clflush(Hva address);
+  int clflushopt(Hva address);
+  int clwb(Hva address);
   void mfence() { cpu_->mfence(); }
+  void sfence() { cpu_->sfence(); }
 
   // The same for a value at an address that is known to be good.
   template <std::unsigned_integral Value>

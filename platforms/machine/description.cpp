@@ -42,7 +42,11 @@ Node instance(std::string_view name, Params& params, std::vector<Node> first) {
   return node;
 }
 
-Node bind_iommu(Iommu& iommu) { return config::bind(iommu.name, iommu.params); }
+Node bind_iommu(Iommu& iommu) {
+  return instance(iommu.name, iommu.params,
+                  {config::leaf("socket", iommu.socket, "the socket that it is at [model choice]",
+                                std::optional{Limits{0u, 3u}})});
+}
 
 Node bind_port(RootPort& port) {
   return instance(port.name, port.params,
@@ -181,6 +185,22 @@ void check_wiring(const Description& description, const Node& root,
   }
 }
 
+void check_sockets(const Description& description, const Node& root,
+                   const config::Origins& origins) {
+  const auto sockets = description.sockets;
+  if (sockets == 3 || description.cores % sockets != 0) {
+    throw config::conflict(root, origins, "cpu.sockets",
+                           fmt::format("must be 1, 2 or 4, and divide cpu.cores ({}): every socket "
+                                       "has as many cores",
+                                       description.cores));
+  }
+  for (const Iommu& iommu : description.iommus) {
+    if (iommu.socket < sockets) continue;
+    throw config::conflict(root, origins, iommu.name + ".socket",
+                           fmt::format("there are {} (cpu.sockets), counted from 0", sockets));
+  }
+}
+
 void check_payloads(const Description& description, const Node& root,
                     const config::Origins& origins) {
   for (const Device& device : description.devices) {
@@ -208,8 +228,13 @@ Node tree(Device& device) {
 
 Node tree(Description& description, std::vector<Node> more) {
   Node cpu = instance("cpu", description.cpu,
-                      {config::leaf("cores", description.cores, "cores [model choice]",
-                                    std::optional{Limits{1u, 64u}})});
+                      {config::leaf("cores", description.cores,
+                                    "cores, an equal number in each socket [model choice]",
+                                    std::optional{Limits{1u, 64u}}),
+                       config::leaf("sockets", description.sockets,
+                                    "sockets: 1, 2 or 4, each with its last-level cache and its "
+                                    "part of memory [model choice]",
+                                    std::optional{Limits{1u, 4u}})});
   cpu.doc = "the cores, all alike";
   std::vector<Node> children{
       header("name", description.name, "the machine's name"),
@@ -236,6 +261,7 @@ Description load(const Value& document, const std::vector<config::Setting>& sett
   config::check(root, origins);
   check_wiring(description, root, origins);
   check_payloads(description, root, origins);
+  check_sockets(description, root, origins);
   return description;
 }
 

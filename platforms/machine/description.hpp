@@ -34,6 +34,7 @@ namespace ioasim::machine {
 
 struct Iommu {
   std::string name;
+  unsigned socket = 0;  // whose home agent its requests go to
   iommu::Params params{};
 };
 
@@ -47,7 +48,7 @@ struct RootPort {
 enum class DeviceKind { dma_engine };
 
 constexpr auto enum_names(DeviceKind) {
-  return std::array{config::Named{DeviceKind::dma_engine, "dma-engine"}};
+  return std::array{Named{DeviceKind::dma_engine, "dma-engine"}};
 }
 
 struct Device {
@@ -61,6 +62,7 @@ struct Description {
   std::string name;
   std::string summary;
   unsigned cores = 2;
+  unsigned sockets = 1;
   cpu::Params cpu{};
   cache::Params cache{};
   memory::Params memory{};

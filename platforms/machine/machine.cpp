@@ -34,6 +34,13 @@ unsigned ports_of(const Description& description, std::string_view iommu) {
                     [&](const RootPort& port) { return port.iommu == iommu; }));
 }
 
+// Each unit has two ports at its socket's home agent.
+std::vector<unsigned> io_sockets(const Description& description) {
+  std::vector<unsigned> sockets;
+  for (const Iommu& unit : description.iommus) sockets.insert(sockets.end(), 2, unit.socket);
+  return sockets;
+}
+
 Hpa window_of(std::size_t slot) { return windows_base + slot * window_bytes; }
 
 Hpa function_config(RequesterId id) { return ecam + id.value * page_bytes; }
@@ -53,13 +60,13 @@ struct Machine::Slot {
 Machine::Machine(const Description& description, const sim::ClockworkParams& clock_params)
     : description_{description},
       clock_{"clockwork", clock_params},
-      memory_{"memory", clock_, memory_params(description)},
+      memory_{"memory", clock_, memory_params(description), description.sockets},
       home_{"llc",
             clock_,
             bus_,
             description.cache,
-            description.cores,
-            static_cast<unsigned>(2 * description.iommus.size()),
+            {.sockets = description.sockets, .cores = description.cores},
+            io_sockets(description),
             memory_map(description.memory.capacity)} {
   home_.memory.bind(memory_.home);
   std::vector<cpu::Core*> cores;
@@ -153,9 +160,13 @@ void Machine::wire_cores() {
 
 cpu::Firmware Machine::firmware() const {
   cpu::Firmware firmware{.memory = memory_map(description_.memory.capacity),
+                         .sockets = {},
                          .ecam = {ecam, ecam_buses * ecam_bus_bytes},
                          .units = {},
                          .cores = static_cast<unsigned>(cores_.size())};
+  const auto end = memory_params(description_).capacity.count;
+  const memory::Placement placement{Hpa{end}, description_.sockets};
+  for (unsigned n = 0; n < description_.sockets; ++n) firmware.sockets.push_back(placement.part(n));
   for (std::size_t n = 0; n < description_.iommus.size(); ++n) {
     cpu::RemappingUnit unit{.registers = iommu_registers + n * page_bytes, .scope = {}};
     for (const auto& slot : slots_) {
@@ -186,6 +197,7 @@ const devices::DmaEngine& Machine::device(std::string_view name) const {
 void Machine::add_to(stats::Registry& registry) const {
   registry.add("memory", memory_.stats());
   registry.add("llc", home_.stats());
+  registry.add("llc", home_.coherence_stats());
   registry.add("apic", interrupts_->stats());
   for (unsigned n = 0; n < cores_.size(); ++n) {
     registry.add(fmt::format("core{}", n), cores_[n]->stats());

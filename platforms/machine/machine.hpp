@@ -9,6 +9,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -44,6 +45,9 @@ class Machine {
   // The device itself, for what it has measured.
   const devices::DmaEngine& device(std::string_view name) const;
   const Description& description() const { return description_; }
+
+  // For checkers: what is wrong with the states in which caches hold the line; empty if nothing is.
+  std::string coherence_breach(Hpa address) { return home_.breach(address.line()); }
 
   // Every module's statistics, by its path.
   void add_to(stats::Registry& registry) const;

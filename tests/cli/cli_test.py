@@ -274,7 +274,8 @@ class FirstDma(CliTest):
         result = json.loads(self.succeed("run", "first-dma", "--format", "json"))
         self.assertEqual(list(result),
                          ["schema", "version", "scenario", "question", "platform", "seed",
-                          "sim_time_ps", "columns", "rows", "metrics", "claims", "output_hash"])
+                          "sim_time_ps", "columns", "rows", "metrics", "claims", "stale_reads",
+                          "output_hash"])
         self.assertEqual((result["schema"], result["scenario"], result["seed"]),
                          (1, "first-dma", 1))
         names = ["name"] + [column["name"] for column in result["columns"]]

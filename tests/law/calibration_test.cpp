@@ -22,6 +22,7 @@ class Calibration : public test::MachineBench {
   }
   void store_and_share(std::uint64_t address) {
     host.core().store<std::uint64_t>(Hpa{address}, 1);
+    host.core().mfence();
     host.machine.core(1).load<std::uint64_t>(Hpa{address});
   }
   static double ns(Picoseconds time) { return static_cast<double>(time.count()) / 1000; }
@@ -85,6 +86,7 @@ TEST_F(Calibration, Clflush) {
 TEST_F(Calibration, CoreToCore) {
   run([&] {
     host.core().store<std::uint64_t>(Hpa{source}, 1);
+    host.core().mfence();
     const auto begin = host.now();
     host.machine.core(1).load<std::uint64_t>(Hpa{source});
     EXPECT_NEAR(ns(host.now() - begin), 41, 1.3);

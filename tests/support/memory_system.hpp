@@ -21,11 +21,13 @@ struct MemorySystem {
             .l2 = {.capacity = 1_KiB, .ways = 2, .lookup = 3_ns},
             .llc = {.capacity = 64_KiB,
                     .ways = 8,
+                    .slices = 1,
                     .lookup = lookup,
                     .snoop = snoop,
+                    .pipeline = 0_ps,
                     .ddio = true,
-                    .ddio_ways = 2,
-                    .tag_scan = 1_ns}};
+                    .ddio_ways = 2},
+            .home = {.grant = 0_ps}};
   }
   static memory::Params two_channels() {
     return {.capacity = 64_MiB, .channels = 2, .channel_bandwidth = 16'000_MBps, .latency = 50_ns};
@@ -35,7 +37,13 @@ struct MemorySystem {
                unsigned cores = 2)
       : params{caches},
         memory{"memory", clock, two_channels()},
-        home{"home", clock, bus, caches, cores, 4, {{Hpa{0}, 64u << 20}}},
+        home{"home",
+             clock,
+             bus,
+             caches,
+             {.sockets = 1, .cores = cores},
+             {0, 0, 0, 0},
+             {{Hpa{0}, 64u << 20}}},
         device{"device", clock},
         other{"other", clock} {
     home.memory.bind(memory.home);

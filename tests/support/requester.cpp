@@ -30,6 +30,7 @@ Request& Requester::send(tlm::tlm_command command, std::uint64_t address, Data d
   from.agent = origin.agent;
   from.who = origin.who;
   from.snoop = origin.snoop;
+  from.io_ways = origin.io_ways;
   sim::extension<Mark>(payload).request = &request;
   if (const auto done = socket.send(payload, at.value_or(clock_.now()))) {
     response(0, payload, *done);

@@ -187,6 +187,11 @@ Piece Actor::random_piece(const Piece& within, std::uint64_t bytes_max) {
   return {within.area, within.offset + offset, bytes};
 }
 
+// By a driver: the instructions need CPL 0.
+void Actor::flush_caches() {
+  thread_.call_driver([&](cpu::Instructions& cpu) { chance(2) ? cpu.wbinvd() : cpu.wbnoinvd(); });
+}
+
 void Actor::touch_memory() {
   const auto area = private_areas_[below(private_areas_.size())];
   const auto piece = random_piece({area, 0, areas_.bytes_of(area)}, 2000);
@@ -198,7 +203,7 @@ void Actor::touch_memory() {
 }
 
 void Actor::flush_something() {
-  if (stage_.features.wbinvd && chance(4)) return thread_.cpu().wbinvd();
+  if (stage_.features.wbinvd && chance(4)) return flush_caches();
   const auto area = private_areas_[below(private_areas_.size())];
   areas_.flush(random_piece({area, 0, areas_.bytes_of(area)}, 1000));
 }

@@ -27,6 +27,7 @@ class Actor {
   void allocate_space();
   void add_descriptors(Engine& engine);
   void add_shared_area();
+  void flush_caches();
   void touch_memory();
   void touch_shared();
   void flush_something();

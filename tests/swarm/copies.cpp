@@ -43,10 +43,11 @@ std::optional<std::size_t> Actor::find_mapping(const Space& space, bool read, bo
 
 // ---- attributes ----
 
-// Makes memory the newest copy, and the only one.
+// Makes memory the newest copy, and the only one. wbinvd does not reach other sockets, where a
+// device may have written.
 void Actor::make_coherent(const Piece& piece) {
-  if (stage_.features.wbinvd && chance(3)) {
-    thread_.cpu().wbinvd();
+  if (stage_.features.wbinvd && stage_.configuration.machine.sockets == 1 && chance(3)) {
+    thread_.call_driver([](cpu::Instructions& cpu) { cpu.wbinvd(); });
   } else {
     areas_.flush(piece);
   }

@@ -15,13 +15,29 @@ unsigned pick(Prng& random, std::initializer_list<unsigned> values) {
 
 void randomise_caches(cache::Params& caches, Prng& random) {
   randomise(caches, random);
-  auto& [l1d, l2, llc] = caches;
+  auto& l1d = caches.l1d;
+  auto& l2 = caches.l2;
+  auto& llc = caches.llc;
+  constexpr std::array protocols{cache::Protocol::mesi, cache::Protocol::mesif,
+                                 cache::Protocol::moesi};
+  caches.protocol = protocols[random.between(0, protocols.size() - 1)];
+  for (auto* replacement : {&l1d.replacement, &l2.replacement, &llc.replacement}) {
+    *replacement = static_cast<Replacement>(random.between(0, 3));
+  }
   l1d.ways = power_of_two(random, 1, 8);
   l1d.capacity = {std::uint64_t{line} * l1d.ways * power_of_two(random, 8, 64)};
   l2.ways = power_of_two(random, 1, 8);
   l2.capacity = {std::uint64_t{line} * l2.ways * power_of_two(random, 8, 256)};
   llc.ways = pick(random, {2, 4, 11, 16, 20});
-  llc.capacity = {std::uint64_t{line} * llc.ways * power_of_two(random, 512, 4096)};
+  llc.slices = pick(random, {1, 2, 3, 8, 18});
+  llc.capacity = {std::uint64_t{line} * llc.ways * llc.slices * power_of_two(random, 512, 1024)};
+  llc.misses = pick(random, {1, 2, 8, 32});
+  caches.filter.ways = power_of_two(random, 1, 16);
+  caches.filter.covers = {std::uint64_t{line} * caches.filter.ways *
+                          power_of_two(random, 64, 1024)};
+  caches.home.write_buffers = pick(random, {1, 3, 64});
+  constexpr std::array snoops{cache::SocketSnoop::directory, cache::SocketSnoop::broadcast};
+  caches.home.snoop = snoops[random.between(0, 1)];
   llc.ddio_ways = static_cast<unsigned>(random.between(1, llc.ways));
 }
 
@@ -77,8 +93,11 @@ void randomise_kernel(kernel::Params& kernel, Prng& random) {
 machine::Description random_machine(Prng& random) {
   machine::Description machine{.name = "swarm", .summary = "drawn from a seed"};
   machine.cores = static_cast<unsigned>(random.between(1, 4));
+  machine.sockets = machine.cores % 2 == 0 ? pick(random, {1, 2, machine.cores}) : 1;
   randomise(machine.cpu, random);
   machine.cpu.fill_buffers = pick(random, {1, 2, 10, 16});
+  machine.cpu.store_buffer = pick(random, {1, 2, 42});
+  machine.cpu.write_combining_buffers = pick(random, {1, 4});
   machine.cpu.clock = Frequency{1'000'000ull * pick(random, {500, 2200, 2201, 5000})};
   randomise_caches(machine.cache, random);
   randomise(machine.memory, random);
@@ -87,6 +106,7 @@ machine::Description random_machine(Prng& random) {
   const auto units = random.between(1, 2);
   for (unsigned n = 0; n < units; ++n) {
     auto& unit = machine.iommus.emplace_back(machine::Iommu{.name = fmt::format("iommu{}", n)});
+    unit.socket = static_cast<unsigned>(random.between(0, machine.sockets - 1));
     randomise_iommu(unit.params, random);
   }
   const auto ports = random.between(1, 3);

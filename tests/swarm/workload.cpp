@@ -91,6 +91,10 @@ std::string run_here(const Plan& plan) {
   if (!stuck.empty()) journal.complain("stuck: {}", stuck);
   checkers.judge();
 
+  for (const auto& claim : report.claims()) {
+    if (!claim.held) journal.complain("{}: {}", claim.text, claim.detail);
+  }
+
   std::string complaints;
   for (const auto& complaint : journal.complaints) complaints += complaint + "\n";
   const auto& hash = checkers.hash();

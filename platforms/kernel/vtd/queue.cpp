@@ -69,7 +69,7 @@ int Queue::submit_once(cpu::Instructions& cpu, std::span<const Descriptor> descr
 // Called with the lock held, and returns with it held.
 bool Queue::reserve(cpu::Instructions& cpu, std::size_t slots, Picoseconds deadline) {
   while (free_ < slots) {
-    lock_.unlock();
+    lock_.unlock(cpu);
     cpu.execute(runtime_.params.lock_retry);
     lock_.lock(cpu);
     if (dead_ || cpu.now() >= deadline) return false;
@@ -112,7 +112,7 @@ int Queue::wait(cpu::Instructions& cpu, unsigned first, unsigned wait_slot) {
       dead_ = true;
       return -ETIMEDOUT;
     }
-    lock_.unlock();
+    lock_.unlock(cpu);
     cpu.execute(runtime_.params.spin_pause);
     lock_.lock(cpu);
   }

@@ -45,7 +45,11 @@ class DeviceAccessTest : public test::Bench {
     core.load(address, data);
     return data;
   }
-  void store(const test::Data& data) { core.store(address, data); }
+  // ... and waits until everybody can see it.
+  void store(const test::Data& data) {
+    core.store(address, data);
+    core.mfence();
+  }
 
   // From the request to its response.
   Picoseconds latency(const Request& request) { return request.done_at - sent_at_; }
@@ -109,7 +113,7 @@ TEST_F(DeviceAccessTest, SnoopedReadOfADirtyLineLeavesItDirty) {
     EXPECT_EQ(got.data, filled(64, core_data));
     EXPECT_EQ(latency(got), lookup + snoop);
     EXPECT_EQ(memory(), filled(64, old_data));
-    EXPECT_EQ(system.home.caches(0).state(address.line()), Mesi::modified);
+    EXPECT_EQ(system.home.caches(0).state(address.line()), State::modified);
   });
 }
 
@@ -229,8 +233,8 @@ TEST_F(DeviceAccessTest, SnoopedFullWriteReplacesEveryCopy) {
     pair.core1.load<std::uint64_t>(address);
     const Request& done = write(true, filled(64, new_data));
     EXPECT_EQ(latency(done), lookup + snoop);
-    EXPECT_EQ(system.home.caches(0).state(address.line()), Mesi::invalid);
-    EXPECT_EQ(system.home.caches(1).state(address.line()), Mesi::invalid);
+    EXPECT_EQ(system.home.caches(0).state(address.line()), State::invalid);
+    EXPECT_EQ(system.home.caches(1).state(address.line()), State::invalid);
     EXPECT_EQ(memory(), filled(64, old_data));  // stays in the last level
     EXPECT_EQ(load(), filled(64, new_data));
   });

@@ -31,6 +31,7 @@ class PlainDma : public test::Bench {
 TEST_F(PlainDma, UntranslatedWithDefaultAttributes) {
   run([&] {
     host.core().store<std::uint64_t>(Hpa{0x4000}, 0x1234);  // modified in a cache
+    host.core().mfence();
     std::uint64_t value = 0;
     const auto begin = now();
     const auto read = plain.access(read_command, 0x4000, &value, 8);

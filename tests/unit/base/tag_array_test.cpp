@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <list>
 #include <map>
+#include <memory>
 #include <set>
 #include <vector>
 
@@ -11,122 +13,367 @@
 namespace ioasim {
 namespace {
 
-// What a set-associative array holds, told by the time of last use: no ranks, no fingerprints.
+// The ways of one set, all of them held, under one policy: as its definition tells it.
+class Policy {
+ public:
+  virtual ~Policy() = default;
+  virtual void used(std::uint32_t way) = 0;
+  virtual void filled(std::uint32_t way) { used(way); }
+  // Which of the allowed ways may give way.
+  virtual std::set<std::uint32_t> victims(const std::set<std::uint32_t>& allowed) = 0;
+};
+
+class ListLru final : public Policy {
+ public:
+  void used(std::uint32_t way) override {
+    ways_.remove(way);
+    ways_.push_front(way);
+  }
+  std::set<std::uint32_t> victims(const std::set<std::uint32_t>& allowed) override {
+    for (auto way = ways_.rbegin();; ++way) {
+      if (allowed.contains(*way)) return {*way};
+    }
+  }
+
+ private:
+  std::list<std::uint32_t> ways_;  // the last used in front
+};
+
+class Tree final : public Policy {
+ public:
+  explicit Tree(std::uint32_t ways) : root_{0, std::bit_ceil(ways)} {}
+  void used(std::uint32_t way) override { root_.used(way); }
+  std::set<std::uint32_t> victims(const std::set<std::uint32_t>& allowed) override {
+    return {root_.victim(allowed)};
+  }
+
+ private:
+  struct Node {
+    std::uint32_t first;
+    std::uint32_t ways;
+    std::unique_ptr<Node> left{};
+    std::unique_ptr<Node> right{};
+    bool victim_is_right = false;
+
+    Node(std::uint32_t from, std::uint32_t count) : first{from}, ways{count} {
+      if (ways == 1) return;
+      left = std::make_unique<Node>(first, ways / 2);
+      right = std::make_unique<Node>(first + ways / 2, ways / 2);
+    }
+    void used(std::uint32_t way) {
+      if (ways == 1) return;
+      victim_is_right = way < right->first;
+      (victim_is_right ? left : right)->used(way);
+    }
+    bool has_any(const std::set<std::uint32_t>& allowed) const {
+      const auto next = allowed.lower_bound(first);
+      return next != allowed.end() && *next < first + ways;
+    }
+    std::uint32_t victim(const std::set<std::uint32_t>& allowed) const {
+      if (ways == 1) return first;
+      const auto& wanted = victim_is_right ? right : left;
+      const auto& other = victim_is_right ? left : right;
+      return (wanted->has_any(allowed) ? wanted : other)->victim(allowed);
+    }
+  };
+  Node root_;
+};
+
+class Any final : public Policy {
+ public:
+  void used(std::uint32_t) override {}
+  std::set<std::uint32_t> victims(const std::set<std::uint32_t>& allowed) override {
+    return allowed;
+  }
+};
+
+class Rrip final : public Policy {
+ public:
+  explicit Rrip(std::uint32_t ways) : distance_(ways) {}
+  void used(std::uint32_t way) override { distance_[way] = 0; }
+  void filled(std::uint32_t way) override { distance_[way] = 2; }
+  std::set<std::uint32_t> victims(const std::set<std::uint32_t>& allowed) override {
+    for (;;) {
+      for (const auto way : allowed) {
+        if (distance_[way] == 3) return {way};
+      }
+      for (const auto way : allowed) ++distance_[way];
+    }
+  }
+
+ private:
+  std::vector<int> distance_;
+};
+
+std::unique_ptr<Policy> policy_of(Replacement replacement, std::uint32_t ways) {
+  switch (replacement) {
+    case Replacement::lru:
+      return std::make_unique<ListLru>();
+    case Replacement::tree_plru:
+      return std::make_unique<Tree>(ways);
+    case Replacement::random:
+      return std::make_unique<Any>();
+    case Replacement::rrip:
+      return std::make_unique<Rrip>(ways);
+  }
+  UNREACHABLE();
+}
+
+// What a set-associative array holds: no fingerprints, no bits.
 class NaiveArray {
  public:
   using Slot = TagArray::Slot;
 
-  NaiveArray(std::uint32_t sets, std::uint32_t ways) : sets_{sets}, ways_{ways} {}
+  NaiveArray(const TagArray& array, Replacement replacement) : array_{array} {
+    for (std::uint32_t set = 0; set < array.sets(); ++set) {
+      policies_.push_back(policy_of(replacement, array.ways()));
+    }
+  }
 
   Slot find(std::uint64_t key) const {
     const auto at = held_.find(key);
-    return at == held_.end() ? TagArray::none : at->second.slot;
+    return at == held_.end() ? TagArray::none : at->second;
   }
-  void use(std::uint64_t key) { held_.at(key).used = ++now_; }
+  void use(Slot slot) { policies_[slot / array_.ways()]->used(slot % array_.ways()); }
   void fill(Slot slot, std::uint64_t key) {
-    std::erase_if(held_, [=](const auto& entry) { return entry.second.slot == slot; });
-    held_[key] = {slot, ++now_};
+    clear(slot);
+    held_[key] = slot;
+    policies_[slot / array_.ways()]->filled(slot % array_.ways());
   }
   void clear(Slot slot) {
-    std::erase_if(held_, [=](const auto& entry) { return entry.second.slot == slot; });
+    std::erase_if(held_, [=](const auto& entry) { return entry.second == slot; });
   }
 
   // Slots of the key's set and of the allowed ways that a new key may take.
-  std::set<Slot> candidates(std::uint64_t key, std::uint32_t allowed) const {
-    std::set<Slot> empty;
-    const auto set = static_cast<std::uint32_t>(key % sets_);
-    for (std::uint32_t way = 0; way < ways_; ++way) {
-      if ((allowed >> way & 1u) != 0) empty.insert(set * ways_ + way);
+  std::set<Slot> victims(std::uint64_t key, std::uint32_t allowed) {
+    const auto set = array_.slice_of(key) * array_.sets_per_slice() +
+                     static_cast<std::uint32_t>(key % array_.sets_per_slice());
+    const auto first = set * array_.ways();
+    std::set<std::uint32_t> ways;
+    for (std::uint32_t way = 0; way < array_.ways(); ++way) {
+      if ((allowed >> way & 1u) != 0) ways.insert(way);
     }
-    const auto allowed_slots = empty;
-    std::uint64_t oldest = ~0ull;
-    Slot oldest_slot = TagArray::none;
-    for (const auto& [held, entry] : held_) {
-      empty.erase(entry.slot);
-      if (!allowed_slots.contains(entry.slot) || entry.used >= oldest) continue;
-      oldest = entry.used;
-      oldest_slot = entry.slot;
+    auto found = ways;
+    for (const auto& [held, slot] : held_) {
+      if (slot / array_.ways() == set) found.erase(slot % array_.ways());
     }
-    return empty.empty() ? std::set{oldest_slot} : empty;
+    if (found.empty()) found = policies_[set]->victims(ways);
+    std::set<Slot> slots;
+    for (const auto way : found) slots.insert(first + way);
+    return slots;
   }
 
   const auto& held() const { return held_; }
 
  private:
-  struct Entry {
-    Slot slot;
-    std::uint64_t used;
-  };
-  std::uint32_t sets_;
-  std::uint32_t ways_;
-  std::uint64_t now_ = 0;
-  std::map<std::uint64_t, Entry> held_;
+  const TagArray& array_;
+  std::vector<std::unique_ptr<Policy>> policies_;
+  std::map<std::uint64_t, Slot> held_;
 };
 
-struct Shape {
-  std::uint32_t sets;
-  std::uint32_t ways;
-};
+// Random calls, as caches make them, against the naive array.
+class Exercise {
+ public:
+  Exercise(const TagArray::Shape& shape, Replacement replacement)
+      : array_{shape, replacement},
+        naive_{array_, replacement},
+        prng_{shape.sets_per_slice * 100 + shape.ways, "tag_array"},
+        every_{TagArray::every_way >> (32 - shape.ways)},
+        lru_{replacement == Replacement::lru} {}
 
-std::vector<Shape> every_shape() {
-  std::vector<Shape> shapes;
-  for (const auto sets : {1u, 2u, 8u}) {
-    for (auto ways = 1u; ways <= 32; ++ways) shapes.push_back({sets, ways});
-  }
-  return shapes;
-}
-
-// Keys that often differ in their high bits only, so that sets and fingerprints collide.
-std::uint64_t draw_key(Prng& prng, const Shape& shape) {
-  const auto low = prng.between(0, shape.sets * (shape.ways + shape.ways / 2 + 1));
-  return prng.one_in(8) ? low | prng.between(0, 3) << 60 : low;
-}
-
-void random_operations(const Shape& shape, int count) {
-  TagArray array{shape.sets, shape.ways};
-  NaiveArray naive{shape.sets, shape.ways};
-  Prng prng{shape.sets * 100 + shape.ways, "tag_array"};
-  const auto every = shape.ways == 32 ? ~0u : (1u << shape.ways) - 1;
-  for (int i = 0; i < count; ++i) {
-    const auto key = draw_key(prng, shape);
-    const auto slot = array.find(key);
-    ASSERT_EQ(slot, naive.find(key)) << "key " << key;
-    if (slot != TagArray::none) {
-      ASSERT_TRUE(array.valid(slot));
-      ASSERT_EQ(array.key(slot), key);
-      if (prng.one_in(4)) {
-        array.clear(slot);
-        naive.clear(slot);
-        ASSERT_FALSE(array.valid(slot));
-        ASSERT_EQ(array.victim(key), slot) << "a cleared slot is the first to be filled";
-      } else {
-        array.touch(slot);
-        naive.use(key);
-      }
-      continue;
+  void run(int steps) {
+    for (int i = 0; i < steps && !testing::Test::HasFatalFailure(); ++i) {
+      SCOPED_TRACE(testing::Message() << "step " << i);
+      step(draw_key());
     }
-    auto allowed = TagArray::every_way;
-    if (prng.one_in(2)) allowed = static_cast<std::uint32_t>(prng.between(1, every)) & every;
-    const auto victim = array.victim(key, allowed);
-    ASSERT_TRUE(naive.candidates(key, allowed & every).contains(victim)) << "step " << i;
-    array.fill(victim, key);
-    naive.fill(victim, key);
+    for (const auto& [key, slot] : naive_.held()) ASSERT_EQ(array_.find(key), slot);
   }
-  for (const auto& [key, entry] : naive.held()) ASSERT_EQ(array.find(key), entry.slot);
+
+ private:
+  // Keys that often differ in their high bits only, so that sets and fingerprints collide.
+  std::uint64_t draw_key() {
+    const auto low = prng_.between(0, array_.sets() * (array_.ways() + array_.ways() / 2 + 1));
+    return prng_.one_in(8) ? low | prng_.between(0, 3) << 60 : low;
+  }
+
+  void step(std::uint64_t key) {
+    const auto slot = array_.find(key);
+    ASSERT_EQ(slot, naive_.find(key)) << "key " << key;
+    if (slot == TagArray::none) return insert(key);
+    ASSERT_TRUE(array_.valid(slot));
+    ASSERT_EQ(array_.key(slot), key);
+    if (!prng_.one_in(4)) {
+      array_.touch(slot);
+      naive_.use(slot);
+      return;
+    }
+    array_.clear(slot);
+    naive_.clear(slot);
+    ASSERT_FALSE(array_.valid(slot));
+    if (lru_) {
+      ASSERT_EQ(array_.victim(key), slot) << "a cleared slot is the first to be filled";
+    }
+  }
+
+  void insert(std::uint64_t key) {
+    auto allowed = TagArray::every_way;
+    if (prng_.one_in(2)) allowed = static_cast<std::uint32_t>(prng_.between(1, every_));
+    const auto victims = naive_.victims(key, allowed);
+    const auto victim = array_.victim(key, allowed);
+    ASSERT_TRUE(victims.contains(victim)) << victim;
+    if (prng_.one_in(4)) {
+      ASSERT_EQ(array_.victim(key, allowed), victim) << "asked again";
+    }
+    if (prng_.one_in(8)) return;  // not taken after all
+    if (prng_.one_in(2) && array_.valid(victim)) {
+      array_.clear(victim);
+      naive_.clear(victim);
+      ASSERT_EQ(array_.victim(key, allowed), lru_ ? victim : *naive_.victims(key, allowed).begin());
+    }
+    array_.fill(victim, key);
+    naive_.fill(victim, key);
+  }
+
+  TagArray array_;
+  NaiveArray naive_;
+  Prng prng_;
+  std::uint32_t every_;
+  bool lru_;
+};
+
+class Replacements : public testing::TestWithParam<Replacement> {};
+
+TEST_P(Replacements, AgreeWithTheirDefinitionFrom1To32Ways) {
+  for (const auto& [sets, slices] : {std::pair{1u, 1u}, {2u, 1u}, {8u, 1u}, {4u, 3u}, {2u, 4u}}) {
+    for (auto ways = 1u; ways <= 32; ++ways) {
+      SCOPED_TRACE(testing::Message() << slices << " x " << sets << " sets of " << ways << " ways");
+      Exercise{{sets, slices, ways}, GetParam()}.run(1500);
+      if (HasFatalFailure()) return;
+    }
+  }
 }
 
-TEST(TagArray, AgreesWithTimesOfLastUseFrom1To32Ways) {
-  for (const auto& shape : every_shape()) {
-    SCOPED_TRACE(testing::Message() << shape.sets << " sets of " << shape.ways << " ways");
-    random_operations(shape, 2000);
-    if (testing::Test::HasFatalFailure()) return;
+TEST_P(Replacements, FillEmptyWaysFirst) {
+  for (const auto ways : {1u, 8u, 11u, 20u, 32u}) {
+    TagArray array{1, ways, GetParam()};
+    for (std::uint64_t key = 0; key < ways; ++key) {
+      const auto slot = array.victim(key);
+      ASSERT_FALSE(array.valid(slot)) << ways;
+      array.fill(slot, key);
+      array.touch(slot);
+    }
+    for (const auto way : {ways - 1, ways / 2}) {
+      array.clear(way);
+      EXPECT_EQ(array.victim(99), way);
+      array.fill(way, 100 + way);
+    }
   }
+}
+
+TEST_P(Replacements, TakeTheOneWayThatIsAllowed) {
+  for (const auto ways : {11u, 20u, 32u}) {
+    TagArray array{1, ways, GetParam()};
+    for (std::uint64_t key = 0; key < ways; ++key) array.fill(array.victim(key), key);
+    for (std::uint32_t way = 0; way < ways; ++way) EXPECT_EQ(array.victim(99, 1u << way), way);
+  }
+}
+
+TEST_P(Replacements, RefuseAMaskWithoutWays) {
+  TagArray array{1, 4, GetParam()};
+  EXPECT_EXIT(array.victim(0, 0), testing::ExitedWithCode(3), "");
+  EXPECT_EXIT(array.victim(0, 0x10), testing::ExitedWithCode(3), "");
+}
+
+// Slots that a stream of colliding keys takes.
+std::vector<TagArray::Slot> slots_taken(TagArray& array, std::uint64_t first_key, int keys) {
+  std::vector<TagArray::Slot> slots;
+  for (int i = 0; i < keys; ++i) {
+    const auto key = first_key + static_cast<unsigned>(i) * array.sets();
+    slots.push_back(array.victim(key));
+    array.fill(slots.back(), key);
+    if (i % 3 == 0) array.touch(array.find(key));
+  }
+  return slots;
+}
+
+TEST_P(Replacements, AreTheSameInEveryRun) {
+  TagArray one{4, 12, GetParam(), 7};
+  TagArray two{4, 12, GetParam(), 7};
+  EXPECT_EQ(slots_taken(one, 0, 500), slots_taken(two, 0, 500));
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, Replacements,
+                         testing::Values(Replacement::lru, Replacement::tree_plru,
+                                         Replacement::random, Replacement::rrip),
+                         [](const auto& policy) -> std::string {
+                           for (const auto& [value, name] : enum_names(Replacement{})) {
+                             if (value == policy.param) return std::string{name};
+                           }
+                           UNREACHABLE();
+                         });
+
+TEST(RandomReplacement, DependsOnTheSeedAndNotOnOtherSets) {
+  TagArray one{4, 12, Replacement::random, 1};
+  TagArray two{4, 12, Replacement::random, 2};
+  TagArray busy{4, 12, Replacement::random, 1};
+  slots_taken(busy, 3, 100);
+  const auto slots = slots_taken(one, 0, 200);
+  EXPECT_NE(slots, slots_taken(two, 0, 200));
+  EXPECT_EQ(slots, slots_taken(busy, 0, 200));
+  auto other_set = slots_taken(one, 1, 200);
+  for (auto& slot : other_set) slot -= 12;
+  EXPECT_NE(slots, other_set);
+}
+
+// 12'000 draws from 11 ways, of which 5 are allowed: binomial, 2400 each with a deviation of 44.
+TEST(RandomReplacement, TakesEachAllowedWayEquallyOften) {
+  constexpr std::uint32_t allowed = 0b101'0001'1001;
+  TagArray array{1, 11, Replacement::random};
+  for (std::uint64_t key = 0; key < 11; ++key) array.fill(array.victim(key), key);
+  std::map<TagArray::Slot, int> taken;
+  for (std::uint64_t key = 11; key < 12'011; ++key) {
+    const auto slot = array.victim(key, allowed);
+    ++taken[slot];
+    array.fill(slot, key);
+  }
+  ASSERT_EQ(taken.size(), 5u);
+  for (const auto& [slot, count] : taken) EXPECT_NEAR(count, 2400, 4 * 44) << slot;
+}
+
+// A sweep of keys that are used once does not drive out those that are used again and again.
+TEST(RripReplacement, ResistsASweep) {
+  for (const auto& [replacement, kept] :
+       {std::pair{Replacement::rrip, true}, {Replacement::lru, false}}) {
+    TagArray array{1, 8, replacement};
+    for (std::uint64_t round = 0; round < 4; ++round) {
+      for (std::uint64_t key = 0; key < 4; ++key) {
+        if (array.find(key) == TagArray::none) array.fill(array.victim(key), key);
+        array.touch(array.find(key));
+      }
+    }
+    for (std::uint64_t key = 100; key < 108; ++key) array.fill(array.victim(key), key);
+    for (std::uint64_t key = 0; key < 4; ++key) {
+      EXPECT_EQ(array.find(key) != TagArray::none, kept) << key;
+    }
+  }
+}
+
+// Two masks that have no way in common: what one searches does not age what the other keeps.
+TEST(RripReplacement, SearchesDoNotAgeWaysThatAreNotAllowed) {
+  TagArray array{1, 8, Replacement::rrip};
+  for (std::uint64_t key = 0; key < 8; ++key) array.fill(array.victim(key), key);
+  array.touch(2);
+  for (std::uint64_t key = 100; key < 150; ++key) array.fill(array.victim(key, 0b11), key);
+  EXPECT_EQ(array.victim(99, 0b1100), 3u);
+  array.fill(3, 200);
+  EXPECT_EQ(array.victim(99, 0b1100), 3u) << "way 2 is at 1, the new key at 2";
 }
 
 TEST(TagArray, StartsEmpty) {
   const TagArray array{4, 3};
   EXPECT_EQ(array.slots(), 12u);
   EXPECT_EQ(array.sets(), 4u);
+  EXPECT_EQ(array.slices(), 1u);
   EXPECT_EQ(array.ways(), 3u);
   for (TagArray::Slot slot = 0; slot < array.slots(); ++slot) EXPECT_FALSE(array.valid(slot));
   EXPECT_EQ(array.find(0), TagArray::none);
@@ -141,16 +388,97 @@ TEST(TagArray, PaddingLanesNeverMatch) {
   }
 }
 
-TEST(TagArray, AMaskOfOneWayLeavesNoChoice) {
-  TagArray array{1, 20};
-  for (std::uint64_t key = 0; key < 20; ++key) array.fill(array.victim(key), key);
-  for (std::uint32_t way = 0; way < 20; ++way) EXPECT_EQ(array.victim(99, 1u << way), way);
-}
-
 TEST(TagArray, RefusesShapesItCannotHold) {
   EXPECT_EXIT((TagArray{3, 4}), testing::ExitedWithCode(3), "");
   EXPECT_EXIT((TagArray{4, 33}), testing::ExitedWithCode(3), "");
   EXPECT_EXIT((TagArray{4, 0}), testing::ExitedWithCode(3), "");
+  EXPECT_EXIT((TagArray{{3, 2, 4}}), testing::ExitedWithCode(3), "");
+  EXPECT_EXIT((TagArray{{4, 0, 4}}), testing::ExitedWithCode(3), "");
+  EXPECT_EXIT((TagArray{{4, 65, 4}}), testing::ExitedWithCode(3), "");
+}
+
+// ---- slices ----
+
+std::uint32_t set_of(const TagArray& array, std::uint64_t key) {
+  return array.slice_of(key) * array.sets_per_slice() +
+         static_cast<std::uint32_t>(key % array.sets_per_slice());
+}
+
+// Least and most of `count` keys, `stride` apart, that fall into one place of `places`.
+template <class Place>
+std::pair<unsigned, unsigned> spread(std::uint64_t first, std::uint64_t count, std::uint64_t stride,
+                                     unsigned places, Place place) {
+  std::vector<unsigned> keys(places);
+  for (std::uint64_t i = 0; i < count; ++i) ++keys.at(place(first + i * stride));
+  const auto [least, most] = std::minmax_element(keys.begin(), keys.end());
+  return {*least, *most};
+}
+
+TEST(Slices, AKeyIsFoundInItsSetOfItsSlice) {
+  for (const auto slices : {1u, 2u, 8u, 18u, 64u}) {
+    TagArray array{{16, slices, 4}};
+    EXPECT_EQ(array.slots(), 64 * slices);
+    EXPECT_EQ(array.slices(), slices);
+    EXPECT_EQ(array.sets_per_slice(), 16u);
+    EXPECT_EQ(array.sets(), 16 * slices);
+    for (std::uint64_t key = 0; key < 5000; key += 7) {
+      const auto slot = array.victim(key);
+      array.fill(slot, key);
+      ASSERT_EQ(slot / 4, set_of(array, key));
+      ASSERT_EQ(array.find(key), slot);
+    }
+  }
+}
+
+TEST(Slices, PowersOfTwoShareAlignedRunsExactly) {
+  Prng prng{1, "slices"};
+  for (const auto slices : {2u, 4u, 8u, 16u, 32u, 64u}) {
+    for (const auto sets : {1u, 2u, 64u, 2048u}) {
+      const TagArray array{{sets, slices, 1}};
+      const auto slice = [&](std::uint64_t key) { return array.slice_of(key); };
+      const auto set = [&](std::uint64_t key) { return set_of(array, key); };
+      for (int i = 0; i < 8; ++i) {
+        const auto all = std::uint64_t{sets} * slices;
+        EXPECT_EQ(spread(prng.next() / all * all, all, 1, sets * slices, set), std::pair(1u, 1u));
+        for (auto run = std::uint64_t{slices}; run < all; run *= 2) {
+          const auto each = static_cast<unsigned>(run / slices);
+          EXPECT_EQ(spread(prng.next() / run * run, run, 1, slices, slice), std::pair(each, each));
+        }
+      }
+    }
+  }
+}
+
+// Columns of a matrix, entries of a page table: 64 keys a slice, a power of two apart.
+TEST(Slices, TakeEvenSharesOfStrides) {
+  for (const auto slices : {4u, 8u, 18u}) {
+    const TagArray array{{2048, slices, 1}};
+    for (unsigned shift = 0; shift <= 40; ++shift) {
+      const auto [least, most] = spread(0, 64 * slices, 1ull << shift, slices,
+                                        [&](auto key) { return array.slice_of(key); });
+      EXPECT_GE(least, slices == 18 ? 54u : 64u) << slices << " slices, stride 2^" << shift;
+      EXPECT_LE(most, slices == 18 ? 74u : 64u) << slices << " slices, stride 2^" << shift;
+    }
+  }
+}
+
+// A run as large as an array of 20 ways: no set is off its share by more than 3 lines.
+TEST(Slices, OtherNumbersShareRunsAlmostEvenly) {
+  Prng prng{2, "slices"};
+  for (const auto slices : {3u, 6u, 11u, 18u, 28u, 60u}) {
+    for (const auto sets : {64u, 1024u}) {
+      const TagArray array{{sets, slices, 1}};
+      const auto first = prng.next() >> 20;
+      const auto [least, most] = spread(first, std::uint64_t{sets} * slices * 20, 1, sets * slices,
+                                        [&](auto key) { return set_of(array, key); });
+      EXPECT_GE(least, 17u) << slices << " x " << sets;
+      EXPECT_LE(most, 23u) << slices << " x " << sets;
+      const auto [few, many] =
+          spread(first, 64 * slices, 1, slices, [&](auto key) { return array.slice_of(key); });
+      EXPECT_GE(few, 59u) << slices << " x " << sets;
+      EXPECT_LE(many, 69u) << slices << " x " << sets;
+    }
+  }
 }
 
 // Mattson: a fully associative LRU array of n entries hits exactly the accesses of which fewer

@@ -47,12 +47,12 @@ FakeMachine::FakeMachine() {
   firmware.cores = 4;
 }
 
-void FakeMachine::load(Hpa address, std::span<std::byte> into) {
+void FakeMachine::load(Hpa address, std::span<std::byte> into, cpu::PatIndex) {
   now_ += Picoseconds{1'000};
   caches.read(address, into);
 }
 
-void FakeMachine::store(Hpa address, std::span<const std::byte> from) {
+void FakeMachine::store(Hpa address, std::span<const std::byte> from, cpu::PatIndex) {
   now_ += Picoseconds{1'000};
   caches.write(address, from);
   for (auto line = address.line(); line <= (address + (from.size() - 1)).line(); ++line) {

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/check.hpp"
 #include "cpu/firmware.hpp"
 #include "cpu/instructions.hpp"
 
@@ -60,15 +61,40 @@ class FakeMachine final : public cpu::Instructions {
 
   unsigned number() const override { return core; }
   Picoseconds now() const override { return now_; }
-  void load(Hpa address, std::span<std::byte> into) override;
-  void store(Hpa address, std::span<const std::byte> from) override;
+  cpu::Privilege privilege() const override { return privilege_; }
+  void set_privilege(cpu::Privilege level) override { privilege_ = level; }
+  void load(Hpa address, std::span<std::byte> into, cpu::PatIndex = {}) override;
+  void store(Hpa address, std::span<const std::byte> from, cpu::PatIndex = {}) override;
   void clflush(Hpa address) override;
-  void wbinvd() override {}
   void mfence() override { now_ += Picoseconds{1'000}; }
+  void release() override {}
   std::uint64_t read_uncached(Hpa address, unsigned bytes) override;
   void write_uncached(Hpa address, std::uint64_t value, unsigned bytes) override;
   void execute(Picoseconds duration) override;
   bool wait_for_interrupt(std::uint8_t vector, Picoseconds timeout) override;
+
+  // The kernel has no use for these.
+  void store_nt(Hpa, std::span<const std::byte>, cpu::PatIndex) override { UNREACHABLE(); }
+  std::uint64_t lock_add(Hpa, std::uint64_t, unsigned) override { UNREACHABLE(); }
+  std::uint64_t lock_exchange(Hpa, std::uint64_t, unsigned) override { UNREACHABLE(); }
+  std::uint64_t lock_compare_exchange(Hpa, std::uint64_t, std::uint64_t, unsigned) override {
+    UNREACHABLE();
+  }
+  void prefetch(Hpa, bool) override { UNREACHABLE(); }
+  void clflushopt(Hpa) override { UNREACHABLE(); }
+  void clwb(Hpa) override { UNREACHABLE(); }
+  void wbinvd() override { UNREACHABLE(); }
+  void wbnoinvd() override { UNREACHABLE(); }
+  void invd() override { UNREACHABLE(); }
+  void sfence() override { UNREACHABLE(); }
+  void lfence() override { UNREACHABLE(); }
+  void movdir64b(Hpa, cpu::Command) override { UNREACHABLE(); }
+  bool enqcmd(Hpa, cpu::Command) override { UNREACHABLE(); }
+  bool enqcmds(Hpa, cpu::Command) override { UNREACHABLE(); }
+  std::uint64_t rdmsr(std::uint32_t) override { UNREACHABLE(); }
+  void wrmsr(std::uint32_t, std::uint64_t) override { UNREACHABLE(); }
+  void disable_caches(bool) override { UNREACHABLE(); }
+
   using cpu::Instructions::load;
   using cpu::Instructions::store;
 
@@ -118,6 +144,7 @@ class FakeMachine final : public cpu::Instructions {
   void device_write(Hpa address, std::uint32_t value);
 
   Picoseconds now_{0};
+  cpu::Privilege privilege_ = cpu::Privilege::user;
   std::map<RequesterId, FakeFunction> functions_;
 };
 

@@ -14,7 +14,7 @@ TEST(Lock, WaitingTakesTimeUntilItIsFree) {
   lock.lock(cpu);
   unsigned looks = 0;
   cpu.on_execute = [&] {
-    if (++looks == 5) lock.unlock();
+    if (++looks == 5) lock.unlock(cpu);
   };
   const auto begin = cpu.now();
   { const Guard guard{lock, cpu}; }

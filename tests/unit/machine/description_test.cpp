@@ -172,16 +172,19 @@ TEST(Shipped, EveryMachineIsValid) {
     const Description machine = load(config::read_text(std::string{one.yaml}, "shipped.yaml"));
     EXPECT_EQ(machine.name, one.name);
     EXPECT_FALSE(machine.summary.empty());
-    EXPECT_EQ(machine.cores, 2u);
+    const bool two_sockets = one.name == "two-socket";
+    EXPECT_EQ(machine.cores, two_sockets ? 32u : 2u);
+    EXPECT_EQ(machine.sockets, two_sockets ? 2u : 1u);
+    EXPECT_EQ(machine.iommus.back().socket, two_sockets ? 1u : 0u);
     ASSERT_EQ(machine.devices.size(), 2u);
     EXPECT_TRUE(machine.devices[0].params.function.no_snoop);
-    EXPECT_FALSE(machine.devices[1].params.function.no_snoop);
-    const bool server = one.name == "server";
+    EXPECT_EQ(machine.devices[1].params.function.no_snoop, two_sockets);
+    const bool server = one.name != "client";
     EXPECT_EQ(machine.iommus[0].params.snoop_control, server);
     EXPECT_EQ(machine.iommus[0].params.coherent, server);
     EXPECT_EQ(machine.iommus[0].params.walk_coherent, server);
   }
-  EXPECT_THAT(names, ElementsAre("client", "server"));
+  EXPECT_THAT(names, ElementsAre("client", "server", "two-socket"));
 }
 
 }  // namespace

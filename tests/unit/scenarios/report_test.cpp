@@ -122,8 +122,49 @@ TEST(Outcome, Json) {
       R"({"name":"write, no snoop","latency":300,"stale":true}],)"
       R"("metrics":{"iotlb_hit_rate":{"value":0.98,"unit":"1","doc":"lookups that hit"}},)"
       R"("claims":[{"text":"reads are fresh","held":true,"detail":"0 of 1 stale"},)"
-      R"({"text":"writes are fresh","held":false,"detail":"1 of 1 stale"}],"output_hash":")" +
+      R"({"text":"writes are fresh","held":false,"detail":"1 of 1 stale"}],)"
+      R"("stale_reads":[],"output_hash":")" +
           output_hash(outcome) + "\"}\n");
+}
+
+StaleRead stale_read(std::int64_t number) {
+  return {.text = "read " + std::to_string(number) + " was stale",
+          .values = {{"reader", "core 1"}, {"time_ps", number}}};
+}
+
+TEST(Outcome, TextExplainsTheFirstFiveStaleReads) {
+  Outcome outcome{.scenario = "s", .question = "?", .platform = "server"};
+  outcome.report.column("latency", "ns", "of the read");
+  outcome.report.row("read", {{"latency", 1_ns}});
+  outcome.report.metric("stale_reads", 5, "1", "old");
+  for (int n = 0; n < 5; ++n) outcome.report.stale_read(stale_read(n));
+  const std::string five =
+      "read        1\n"
+      "\n"
+      "read 0 was stale\nread 1 was stale\nread 2 was stale\nread 3 was stale\n"
+      "read 4 was stale\n";
+  EXPECT_THAT(to_text(outcome, {}), HasSubstr(five + "\nstale_reads  5"));
+  outcome.report.stale_read(stale_read(5));
+  outcome.report.stale_read(stale_read(6));
+  EXPECT_THAT(to_text(outcome, {}), HasSubstr(five + "and 2 more\n\nstale_reads  5"));
+  EXPECT_THAT(to_text(outcome, {.quiet = true}), testing::Not(HasSubstr("was stale")));
+}
+
+TEST(Outcome, JsonHasTheStaleReadsInOrder) {
+  Outcome outcome;
+  outcome.report.stale_read(stale_read(7));
+  outcome.report.stale_read(stale_read(3));
+  EXPECT_THAT(to_json(outcome), HasSubstr(R"("stale_reads":[{"reader":"core 1","time_ps":7},)"
+                                          R"({"reader":"core 1","time_ps":3}],"output_hash")"));
+}
+
+TEST(Report, KeepsTheFirstStaleReadsAndCountsAll) {
+  Report report;
+  const int kept = static_cast<int>(Report::stale_reads_kept);
+  for (int n = 0; n <= kept; ++n) report.stale_read(stale_read(n));
+  EXPECT_EQ(report.stale_reads().size(), Report::stale_reads_kept);
+  EXPECT_EQ(report.stale_reads().back().values[1].second, Cell{kept - 1});
+  EXPECT_EQ(report.stale_reads_seen(), Report::stale_reads_kept + 1);
 }
 
 TEST(Outcome, HashIsOfTheResult) {
@@ -135,6 +176,9 @@ TEST(Outcome, HashIsOfTheResult) {
   EXPECT_NE(output_hash(other), hash);
   other = example();
   other.report.claim("more", true);
+  EXPECT_NE(output_hash(other), hash);
+  other = example();
+  other.report.stale_read(stale_read(1));
   EXPECT_NE(output_hash(other), hash);
 }
 

@@ -231,9 +231,11 @@ TEST(Verbs, Params) {
   EXPECT_THAT(text, testing::ContainsRegex("memory\\.latency +50ns +time +0ns\\.\\.10us +from"));
   EXPECT_THAT(text, HasSubstr("[CAL-7]"));
   EXPECT_THAT(text, HasSubstr("simulation.watchdog"));
-  EXPECT_THAT(params(program, "client", {}, "csv"),
-              testing::StartsWith("path,value,unit,range,doc,source\r\n"
-                                  "cpu.cores,2,count,1..64,cores,model choice\r\n"));
+  EXPECT_THAT(
+      params(program, "client", {}, "csv"),
+      testing::StartsWith(
+          "path,value,unit,range,doc,source\r\n"
+          "cpu.cores,2,count,1..64,\"cores, an equal number in each socket\",model choice\r\n"));
   EXPECT_THAT(params(program, "client", {}, "json"), HasSubstr("\"path\": \"cpu.cores\""));
 }
 

@@ -24,11 +24,13 @@ TEST(TraceFormat, Times) {
 TEST(TraceFormat, EveryKindOfField) {
   const std::pair<Event, std::string_view> table[]{
       {MemoryRead{Agent::core, 1, Hpa{0x1000}, bytes, true},
-       "memory_read agent=core who=1 address=0x1000 data=00ab12 snooped=true"},
+       "memory_read agent=core who=1 address=0x1000 data=00ab12 snooped=true from=memory "
+       "from_number=0"},
       {MemoryWrite{Agent::device, requester.value, Hpa{0x40}, bytes, false},
-       "memory_write agent=device who=0000:3b:00.1 address=0x40 data=00ab12 snooped=false"},
+       "memory_write agent=device who=0000:3b:00.1 address=0x40 data=00ab12 snooped=false "
+       "to=memory to_number=0"},
       {MemoryRead{Agent::walker, 0, Hpa{0}, {}, true},
-       "memory_read agent=walker who=0 address=0x0 data= snooped=true"},
+       "memory_read agent=walker who=0 address=0x0 data= snooped=true from=memory from_number=0"},
       {DmaAccess{requester, Pasid{0xfffff}, true, Iova{0x2000}, Hpa{0x3000}, 64, true, true, false},
        "dma_access requester=0000:3b:00.1 pasid=0xfffff has_pasid=true iova=0x2000 "
        "address=0x3000 bytes=64 write=true no_snoop=true snooped=false"},

@@ -1,0 +1,30 @@
+// An exception that an instruction raises, thrown to the software that executed it. The
+// instruction has had no effect.
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+namespace ioasim::cpu {
+
+enum class Exception : std::uint8_t {
+  invalid_opcode = 6,       // #UD
+  general_protection = 13,  // #GP(0)
+};
+
+class Fault final : public std::runtime_error {
+ public:
+  // "#GP(0): wbinvd needs CPL 0".
+  Fault(Exception exception, const std::string& reason)
+      : std::runtime_error{(exception == Exception::general_protection ? "#GP(0): " : "#UD: ") +
+                           reason},
+        exception_{exception} {}
+
+  Exception exception() const { return exception_; }
+
+ private:
+  Exception exception_;
+};
+
+}  // namespace ioasim::cpu

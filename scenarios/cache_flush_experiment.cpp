@@ -1,0 +1,144 @@
+#include "scenarios/cache_flush_experiment.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "scenarios/counters.hpp"
+
+namespace ioasim::scenarios {
+namespace {
+
+// When the flushes of whole caches began and ended, and what they wrote.
+class FlushRecorder final : public trace::Listener {
+ public:
+  explicit FlushRecorder(World& world) : world_{world} { world.listen(*this); }
+  ~FlushRecorder() override { world_.unlisten(*this); }
+
+  void on(Picoseconds at, const trace::Event& event) override {
+    const auto* flushed = std::get_if<trace::CachesFlushed>(&event);
+    if (flushed == nullptr) return;
+    begin = std::min(begin, at - flushed->duration);
+    end = std::max(end, at);
+    lines_written += flushed->written_back;
+  }
+
+  Picoseconds begin = forever;
+  Picoseconds end{};
+  std::uint64_t lines_written = 0;
+
+ private:
+  World& world_;
+};
+
+void store_lines(kernel::Thread& user, Hva from, std::uint64_t lines) {
+  static constexpr std::array<std::byte, page_bytes> zeros{};
+  for (std::uint64_t left = lines * line_bytes; left > 0;) {
+    const auto part = std::min(left, page_bytes);
+    user.store(from, std::span{zeros}.first(part));
+    from += part;
+    left -= part;
+  }
+  user.mfence();
+}
+
+void flush(kernel::Thread& thread, bool invalidate) {
+  thread.call_driver([=](cpu::Instructions& cpu) { invalidate ? cpu.wbinvd() : cpu.wbnoinvd(); });
+}
+
+std::uint64_t lines_of_neighbour(const cache::Params& params) {
+  return std::min(2 * params.l2.capacity.count, params.llc.capacity.count / 4) / line_bytes;
+}
+
+}  // namespace
+
+// What it shares with the user's thread.
+struct CacheFlushExperiment::Neighbour {
+  enum class Phase { warming, before, during, after } phase = Phase::warming;
+  Picoseconds sum[2]{};
+  std::int64_t loads[2]{};
+
+  Picoseconds mean(unsigned n) const { return loads[n] == 0 ? Picoseconds{} : sum[n] / loads[n]; }
+};
+
+CacheFlushExperiment::CacheFlushExperiment(World& world, std::uint64_t dirty_bytes)
+    : world_{world},
+      dirty_{world.user().allocate(dirty_bytes)},
+      shared_lines_{lines_of_neighbour(world.machine().description().cache)} {
+  shared_ = world.user().allocate(shared_lines_ * line_bytes);
+  store_lines(world.user(), dirty_, dirty_bytes / line_bytes);  // its pages come in
+  store_lines(world.user(), shared_, shared_lines_);
+}
+
+CacheFlushResult CacheFlushExperiment::measure(const CacheFlushCase& what) {
+  auto& user = world_.user();
+  flush(user, true);
+  const Counters filled{world_};
+  store_lines(user, dirty_, what.dirty_lines);
+  Neighbour neighbour;
+  using Phase = Neighbour::Phase;
+  if (what.neighbour) {
+    world_.start_on(*what.neighbour, [&](kernel::Thread& thread) { work(thread, neighbour); });
+    while (neighbour.phase != Phase::before || neighbour.loads[0] < 512) {
+      user.cpu().execute(1_us);
+    }
+  }
+  CacheFlushResult result{.dirty_lines = what.dirty_lines - filled.since("llc.writebacks")};
+  const Counters flushed{world_};
+  const FlushRecorder recorder{world_};
+  neighbour.phase = Phase::during;
+  flush_together(what);
+  neighbour.phase = Phase::after;
+  if (what.neighbour) world_.join(*what.neighbour);
+  result.lines_written = recorder.lines_written;
+  result.writebacks = flushed.since("llc.writebacks");
+  result.duration = recorder.end - recorder.begin;
+  result.before = neighbour.mean(0);
+  result.during = neighbour.mean(1);
+  result.refills = flushed.since("llc.llc_misses");
+  return result;
+}
+
+void CacheFlushExperiment::flush_together(const CacheFlushCase& what) {
+  for (unsigned n = 1; n < what.cores; ++n) {
+    world_.start_on(n, [&](kernel::Thread& thread) { flush(thread, what.invalidate); });
+  }
+  flush(world_.user(), what.invalidate);
+  for (unsigned n = 1; n < what.cores; ++n) world_.join(n);
+}
+
+// Line after line, round and round, until the flush is over; then every line once.
+void CacheFlushExperiment::work(kernel::Thread& thread, Neighbour& neighbour) const {
+  using Phase = Neighbour::Phase;
+  load_all(thread);
+  neighbour.phase = Phase::before;
+  for (std::uint64_t n = 0; neighbour.phase != Phase::after; n = (n + 1) % shared_lines_) {
+    const unsigned when = neighbour.phase == Phase::before ? 0 : 1;
+    const auto begin = thread.cpu().now();
+    thread.load<std::uint64_t>(shared_ + n * line_bytes);
+    neighbour.sum[when] += thread.cpu().now() - begin;
+    ++neighbour.loads[when];
+  }
+  load_all(thread);
+}
+
+void CacheFlushExperiment::load_all(kernel::Thread& thread) const {
+  for (std::uint64_t n = 0; n < shared_lines_; ++n) {
+    thread.load<std::uint64_t>(shared_ + n * line_bytes);
+  }
+}
+
+Picoseconds CacheFlushExperiment::bound(std::uint64_t dirty_lines, unsigned cores) const {
+  const auto& machine = world_.machine().description();
+  const auto& llc = machine.cache.llc;
+  const auto line_time = transfer_time(line_bytes, machine.memory.channel_bandwidth);
+  const auto writing = line_time * static_cast<std::int64_t>(dirty_lines / machine.memory.channels);
+  const auto tags = static_cast<std::int64_t>(llc.capacity.count / line_bytes / llc.slices);
+  return std::max(writing, machine.cache.flush.tag_scan * tags * cores);
+}
+
+Picoseconds CacheFlushExperiment::own_scan() const {
+  const auto& cache = world_.machine().description().cache;
+  return cache.flush.tag_scan * static_cast<std::int64_t>(cache.l2.capacity.count / line_bytes);
+}
+
+}  // namespace ioasim::scenarios
