@@ -53,18 +53,22 @@ void Core::load(Hpa address, std::span<std::byte> into, PatIndex pat) {
 bool Core::load_hit(Hpa address, std::span<std::byte> into) {
   const auto offset = address.value % line_bytes;
   if (into.empty() || offset + into.size() > line_bytes || !stores_.empty() || combining_in_use() ||
-      free_buffers_.size() != fill_buffers_.size()) {
+      free_buffers_.size() != params_.fill_buffers) {
     return false;
   }
   home_.catch_up();
   const auto* held = caches_.read_l1(address.line());
   if (held == nullptr) return false;
-  std::copy_n(held + offset, into.size(), into.data());
-  const auto now = clock_.now();
-  TRACE(bus_, now,
+  if (into.size() == sizeof(std::uint64_t)) {  // known to the compiler: no call
+    std::copy_n(held + offset, sizeof(std::uint64_t), into.data());
+  } else {
+    std::copy_n(held + offset, into.size(), into.data());
+  }
+  TRACE(bus_, clock_.now(),
         trace::MemoryRead{trace::Agent::core, number_, address, into, true, trace::Place::core,
                           number_});
-  thread_.sleep_until(now + l1_lookup_);
+  const auto done = clock_.now() + l1_lookup_;
+  if (!clock_.try_advance(done)) thread_.sleep_until(done);
   return true;
 }
 

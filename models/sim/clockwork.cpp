@@ -83,14 +83,12 @@ void Clockwork::run() {
 
 bool Clockwork::try_advance(Picoseconds time) {
   DCHECK(!running_);
-  if (!params_.run_ahead || sc_core::sc_pending_activity_at_current_time()) return false;
-  if (!wheel_.empty() && wheel_.peek().due <= time) return false;
+  if (!params_.run_ahead || (!wheel_.empty() && wheel_.peek().due <= time)) return false;
   const auto base = kernel_now();
   if (time <= std::max(now_, base) || time > base + params_.run_ahead_max) return false;
-  if (sc_core::sc_pending_activity_at_future_time()) {
-    const auto idle = sc_core::sc_time_to_pending_activity().value();
-    if (base + Picoseconds{static_cast<std::int64_t>(idle)} <= time) return false;
-  }
+  // 0 if something is pending now; the end of time if nothing is (IEEE 1666 4.6.7).
+  const auto idle = sc_core::sc_time_to_pending_activity().value();
+  if (idle <= static_cast<sc_dt::uint64>((time - base).count())) return false;
   now_ = time;
   wheel_.advance(time);
   return true;
