@@ -83,7 +83,7 @@ TEST_F(CommandsTest, NobodySeesAPartOfAMovdir64b) {
   unsigned old = 0;
   unsigned whole = 0;
   for (unsigned n = 0; n < 100; ++n) {
-    at(n * 1_ns, [&, this] {
+    at(n * 1_ns, [&, this, n] {
       pair.system.device.origin.snoop = n % 2 == 0;
       const auto seen = pair.system.device.read(x.value, 64).data;
       if (seen == test::filled(64, 0)) ++old;
