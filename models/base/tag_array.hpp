@@ -76,6 +76,20 @@ class TagArray {
     return find_in(index_of(key), key);
   }
 
+  // find() and, if the key is there, touch().
+  Slot use(std::uint64_t key) {
+    const auto set = sliced_ ? set_of(key) : index_of(key);
+    const auto slot = find_in(set, key);
+    if (slot == none) return none;
+    const auto way = slot - set * ways_;
+    if (lru_) {
+      make_newest(set, way);
+    } else {
+      others_.used(set, way);
+    }
+    return slot;
+  }
+
   bool valid(Slot slot) const { return keys_[slot] != no_key; }
   std::uint64_t key(Slot slot) const { return keys_[slot]; }
 
@@ -229,10 +243,8 @@ class AssociativeCache {
 
   // The value, now the most recently used of its set; null if the key is absent.
   Value* find(std::uint64_t key) {
-    const auto slot = tags_.find(key);
-    if (slot == TagArray::none) return nullptr;
-    tags_.touch(slot);
-    return &values_[slot];
+    const auto slot = tags_.use(key);
+    return slot == TagArray::none ? nullptr : &values_[slot];
   }
 
   // Enters or replaces; may displace the least recently used of the set.

@@ -10,11 +10,6 @@ namespace {
 
 using trace::Place;
 
-constexpr std::uint64_t bit(unsigned core) { return std::uint64_t{1} << core; }
-constexpr std::uint8_t socket_bit(unsigned socket) {
-  return static_cast<std::uint8_t>(1u << socket);
-}
-
 template <class Visit>
 void for_each_core(std::uint64_t holders, Visit visit) {
   for (; holders != 0; holders &= holders - 1) {
@@ -136,11 +131,11 @@ void Coherence::share_socket(unsigned socket, std::uint64_t line, Gathered& foun
   Entry& entry = *shared.entry(line);
   const Slot slot = shared.find(line);
   const bool moesi = params_.protocol == Protocol::moesi;
-  backing_.snoops(socket);
   bool answers = entry.unique || entry.forward || entry.dirty;
   bool was_dirty = false;
   if (entry.owner != nobody) {
     const unsigned owner = entry.owner;
+    backing_.snoops(socket);
     was_dirty = cores_[owner]->share(line, found.data, after_read_of_dirty(params_.protocol));
     found.have = answers = true;
     outcome.deep |= socket_bit(socket);
@@ -222,7 +217,6 @@ void Coherence::take_elsewhere(unsigned socket, std::uint64_t line, Gathered& fo
   if (has(Defect::socket_not_asked)) return;
   for (unsigned other = 0; other < sockets_.size(); ++other) {
     if (other == socket || sockets_[other]->entry(line) == nullptr) continue;
-    backing_.snoops(other);
     Outcome inner;
     Gathered taken;
     take_from_cores(other, line, ~0u, taken, inner);

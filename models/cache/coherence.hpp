@@ -149,6 +149,10 @@ class Coherence {
   using Slot = LastLevel::Slot;
   static constexpr Slot none = LastLevel::none;
   static constexpr std::uint8_t nobody = Entry::nobody;
+  static constexpr std::uint64_t bit(unsigned core) { return std::uint64_t{1} << core; }
+  static constexpr std::uint8_t socket_bit(unsigned socket) {
+    return static_cast<std::uint8_t>(1u << socket);
+  }
 
   // Copies of a line that were looked at: the newest data among them.
   struct Gathered {

@@ -57,8 +57,8 @@ bool Coherence::look_elsewhere(unsigned socket, std::uint64_t line, LineBuffer& 
     if (!entry->unique && !entry->forward && !entry->dirty && entry->owner == nobody) continue;
     Outcome inner;
     if (!look(other, line, data, inner)) continue;
-    outcome.sockets |= static_cast<std::uint8_t>(1u << other);
-    if (inner.snooped) outcome.deep |= static_cast<std::uint8_t>(1u << other);
+    outcome.sockets |= socket_bit(other);
+    if (inner.snooped) outcome.deep |= socket_bit(other);
     outcome.dirty |= inner.dirty;
     outcome.place = inner.place;
     outcome.number = inner.number;
@@ -161,7 +161,7 @@ Outcome Coherence::write_through(unsigned core, const Piece& piece) {
   } else {
     take_elsewhere(socket, piece.line, found, outcome);
   }
-  write_merged({piece.line, 0, std::span{found.data}.first(0)}, found);
+  if (found.dirty) write_back(piece.line, found.data, found.from, found.number);
   poke(piece);
   return outcome;
 }

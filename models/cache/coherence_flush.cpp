@@ -11,8 +11,6 @@ namespace {
 using trace::Flush;
 using trace::Place;
 
-constexpr std::uint64_t bit(unsigned core) { return std::uint64_t{1} << core; }
-
 }  // namespace
 
 Outcome Coherence::flush(unsigned socket, std::uint64_t line, bool keep) {
@@ -25,22 +23,17 @@ Outcome Coherence::flush(unsigned socket, std::uint64_t line, bool keep) {
     if (n == socket) {
       outcome.snooped = deep;
     } else {
-      backing_.snoops(n);
-      outcome.sockets |= static_cast<std::uint8_t>(1u << n);
-      if (deep) outcome.deep |= static_cast<std::uint8_t>(1u << n);
+      outcome.sockets |= socket_bit(n);
+      if (deep) outcome.deep |= socket_bit(n);
     }
-    if (keep) {
+    if (keep || has(Defect::flush_misses_level)) {
       outcome.dirty |= clean_socket(n, line);
       continue;
     }
     Gathered found;
     Outcome unused;
     ++stats_.lines_flushed;
-    if (!has(Defect::flush_misses_level)) take_from_cores(n, line, ~0u, found, unused);
-    if (has(Defect::flush_misses_level)) {
-      outcome.dirty |= clean_socket(n, line);
-      continue;
-    }
+    take_from_cores(n, line, ~0u, found, unused);
     take_socket(n, line, found);
     if (found.dirty) write_back(line, found.data, found.from, found.number);
     outcome.dirty |= found.dirty;

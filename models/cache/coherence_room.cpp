@@ -10,8 +10,6 @@ namespace {
 
 using trace::Place;
 
-constexpr std::uint64_t bit(unsigned core) { return std::uint64_t{1} << core; }
-
 }  // namespace
 
 // A line that left a core's caches comes back to the shared level. One that is not inclusive

@@ -145,6 +145,9 @@ HomeAgent::Access HomeAgent::begin_flush(unsigned socket, std::uint64_t line, Pi
 std::optional<Picoseconds> HomeAgent::end(Access& access, const Reply& reply) {
   if (access.outcome.snooped) access.looked_up += params_.llc.snoop;
   const bool miss = access.outcome.beyond();
+  if (miss && (access.outcome.sockets != 0 || home_of(access.line) != access.socket)) {
+    ++stats_.other_sockets;
+  }
   if (access.waits || (miss && !access.direct)) {
     access.ticket = access.slice->misses.hold(access.line, forever, false);
     follow(access, reply).start();
@@ -208,7 +211,6 @@ sim::Task<> HomeAgent::follow(Access access, Reply reply) {
   // 2. To the line's home, which may be at another socket; there memory, or the directory in it.
   auto directory = std::max(at, access.start + params_.llc.lookup);
   if (miss) {
-    if (home_of(access.line) != access.socket) ++stats_.other_sockets;
     const auto at_home = directory + way_home(access);
     co_await sim::Until{clock_, at_home};
     catch_up();

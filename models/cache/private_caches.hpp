@@ -52,9 +52,8 @@ class PrivateCaches {
   Access access(std::uint64_t line, bool write);
   // A read that hits in level 1: the line's bytes; null, with nothing done, if it does not.
   const std::byte* read_l1(std::uint64_t line) {
-    const Slot l1 = l1_.find(line);
+    const Slot l1 = l1_.use(line);
     if (l1 == l1_.none) return nullptr;
-    l1_.touch(l1);
     ++stats_.l1_hits;
     return l1_.data(l1).data();
   }

@@ -67,8 +67,7 @@ bool Core::load_hit(Hpa address, std::span<std::byte> into) {
   TRACE(bus_, clock_.now(),
         trace::MemoryRead{trace::Agent::core, number_, address, into, true, trace::Place::core,
                           number_});
-  const auto done = clock_.now() + l1_lookup_;
-  if (!clock_.try_advance(done)) thread_.sleep_until(done);
+  thread_.sleep(l1_lookup_);
   return true;
 }
 

@@ -81,10 +81,9 @@ void Clockwork::run() {
   if (!wheel_.empty()) arm(yield ? base : wheel_.peek().due);
 }
 
-bool Clockwork::try_advance(Picoseconds time) {
+bool Clockwork::try_advance(Picoseconds base, Picoseconds time) {
   DCHECK(!running_);
   if (!params_.run_ahead || (!wheel_.empty() && wheel_.peek().due <= time)) return false;
-  const auto base = kernel_now();
   if (time <= std::max(now_, base) || time > base + params_.run_ahead_max) return false;
   // 0 if something is pending now; the end of time if nothing is (IEEE 1666 4.6.7).
   const auto idle = sc_core::sc_time_to_pending_activity().value();

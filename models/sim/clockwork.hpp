@@ -87,7 +87,11 @@ class Clockwork final : public sc_core::sc_module {
 
   // For the software thread that runs now: moves time to `time` without the kernel, if nothing
   // else is due until then. Returns false, having done nothing, if something is.
-  bool try_advance(Picoseconds time);
+  bool try_advance(Picoseconds time) { return try_advance(kernel_now(), time); }
+  bool try_advance_by(Picoseconds duration) {
+    const auto base = kernel_now();
+    return try_advance(base, std::max(now_, base) + duration);
+  }
 
   // Work was done: a request completed, a call returned. Re-arms the stall report.
   void progress() { last_progress_ = now(); }
@@ -126,6 +130,7 @@ class Clockwork final : public sc_core::sc_module {
     }
   }
 
+  bool try_advance(Picoseconds base, Picoseconds time);
   void post(Event event);
   void run();
   Picoseconds limit() const;

@@ -16,7 +16,9 @@ class SoftwareThread {
     clock_.in_kernel_at<&SoftwareThread::wake_up>(time, this, 0);
     while (clock_.now() < time) park();
   }
-  void sleep(Picoseconds duration) { sleep_until(clock_.now() + duration); }
+  void sleep(Picoseconds duration) {
+    if (!clock_.try_advance_by(duration)) sleep_until(clock_.now() + duration);
+  }
 
   // Called by the thread: returns once unpark() was called, before or after. May return for an
   // earlier unpark(), so the caller checks what it waits for.
