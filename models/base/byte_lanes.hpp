@@ -20,12 +20,13 @@ inline std::uint32_t lanes_equal(const std::uint8_t* lanes, std::uint8_t value) 
   return static_cast<std::uint32_t>(_mm_movemask_epi8(same));
 }
 
-// Adds one to each lane below `bound`. Lanes hold at most 127.
-inline void lanes_raise_below(std::uint8_t* lanes, std::uint8_t bound) {
+// Adds one to each lane below `rank` and makes the one at `rank` 0. Lanes hold at most 127.
+inline void lanes_to_front(std::uint8_t* lanes, std::uint8_t rank) {
   auto* at = reinterpret_cast<__m128i*>(lanes);
   const __m128i all = _mm_load_si128(at);
-  const __m128i below = _mm_cmpgt_epi8(_mm_set1_epi8(static_cast<char>(bound)), all);
-  _mm_store_si128(at, _mm_sub_epi8(all, below));
+  const __m128i ranks = _mm_set1_epi8(static_cast<char>(rank));
+  const __m128i raised = _mm_sub_epi8(all, _mm_cmpgt_epi8(ranks, all));
+  _mm_store_si128(at, _mm_andnot_si128(_mm_cmpeq_epi8(ranks, all), raised));
 }
 
 // Subtracts one from each lane above `low` and below `high`. Lanes hold at most 127.
@@ -45,9 +46,9 @@ inline std::uint32_t lanes_equal(const std::uint8_t* lanes, std::uint8_t value) 
   return same;
 }
 
-inline void lanes_raise_below(std::uint8_t* lanes, std::uint8_t bound) {
+inline void lanes_to_front(std::uint8_t* lanes, std::uint8_t rank) {
   for (unsigned i = 0; i < byte_lanes; ++i) {
-    lanes[i] = static_cast<std::uint8_t>(lanes[i] + (lanes[i] < bound));
+    if (lanes[i] <= rank) lanes[i] = static_cast<std::uint8_t>(lanes[i] == rank ? 0 : lanes[i] + 1);
   }
 }
 

@@ -11,7 +11,7 @@ namespace ioasim::cache {
 sim::Task<> CacheFlushes::run(unsigned core, trace::Flush instruction) {
   auto& clock = home_.clock_;
   const auto begun = clock.now();
-  catch_up(begun);
+  catch_up();
   Flush flush{.core = core,
               .socket = home_.topology().socket_of(core),
               .instruction = instruction,
@@ -26,7 +26,7 @@ sim::Task<> CacheFlushes::run(unsigned core, trace::Flush instruction) {
     } else {
       co_await sim::Until{clock, std::max(flush.next, soonest_end(flush))};
     }
-    catch_up(clock.now());
+    catch_up();
   }
   std::erase(under_way_, &flush);
   co_await sim::Until{clock, std::max(flush.next, flush.written)};
@@ -35,7 +35,8 @@ sim::Task<> CacheFlushes::run(unsigned core, trace::Flush instruction) {
                              clock.now() - begun});
 }
 
-void CacheFlushes::catch_up(Picoseconds now) {
+void CacheFlushes::catch_up() {
+  const auto now = home_.clock_.now();
   for (Flush* flush : under_way_) flush->blocked = false;  // perhaps; its line is asked again
   for (;;) {
     Flush* first = nullptr;

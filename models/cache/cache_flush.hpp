@@ -25,8 +25,8 @@ class CacheFlushes {
   explicit CacheFlushes(HomeAgent& home) : home_{home} {}
 
   bool active() const { return !under_way_.empty(); }
-  // Carries every flush on to `now`.
-  void catch_up(Picoseconds now);
+  // Carries every flush on to now.
+  void catch_up();
   // Returns when all is done, and what was written is in memory.
   sim::Task<> run(unsigned core, trace::Flush instruction);
 

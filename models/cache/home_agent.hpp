@@ -102,7 +102,7 @@ class HomeAgent final : public sc_core::sc_module,
   // look at their own caches.
   void catch_up() {
     if (flushes_.active()) [[unlikely]]
-      flushes_.catch_up(clock_.now());
+      flushes_.catch_up();
   }
 
   // IIO_LLC_WAYS of a socket: the ways that device writes may allocate in, a bit each.

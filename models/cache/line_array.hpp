@@ -40,7 +40,7 @@ class LineArray {
 
   Slot find(std::uint64_t line) const { return tags_.find(line); }
   void touch(Slot slot) { tags_.touch(slot); }
-  Slot use(std::uint64_t line) { return tags_.use(line); }
+  [[gnu::always_inline]] Slot use(std::uint64_t line) { return tags_.use(line); }
   // The slot that a new line would take; what it holds must be dealt with first.
   Slot victim(std::uint64_t line, std::uint32_t allowed = TagArray::every_way) {
     return tags_.victim(line, allowed);

@@ -30,10 +30,11 @@ Core::Core(const sc_core::sc_module_name& name, sim::Clockwork& clock, trace::Bu
 
 void Core::load(Hpa address, std::span<std::byte> into, PatIndex pat) {
   ++stats_.loads;
-  if (plain(address, into.size(), pat)) {
-    if (!load_hit(address, into)) load_cached(address, into, true);
-    return;
-  }
+  if (!load_hit(address, into, pat)) load_otherwise(address, into, pat);
+}
+
+void Core::load_otherwise(Hpa address, std::span<std::byte> into, PatIndex pat) {
+  if (plain(address, into.size(), pat)) return load_cached(address, into, true);
   for (std::uint64_t from = 0; from < into.size();) {
     const auto at = address + from;
     const auto part = into.subspan(
@@ -49,11 +50,12 @@ void Core::load(Hpa address, std::span<std::byte> into, PatIndex pat) {
   }
 }
 
-// The common case, in a few steps: one line, in level 1, and nothing of this core under way.
-bool Core::load_hit(Hpa address, std::span<std::byte> into) {
+// The common case, in a few steps: plain memory, one line, in level 1, and nothing of this core
+// under way. What level 1 holds is memory.
+inline bool Core::load_hit(Hpa address, std::span<std::byte> into, PatIndex pat) {
   const auto offset = address.value % line_bytes;
-  if (into.empty() || offset + into.size() > line_bytes || !stores_.empty() || combining_in_use() ||
-      free_buffers_.size() != params_.fill_buffers) {
+  if (!plain_type(pat) || into.empty() || offset + into.size() > line_bytes || !stores_.empty() ||
+      combining_in_use() || free_buffers_.size() != params_.fill_buffers) {
     return false;
   }
   home_.catch_up();

@@ -126,7 +126,8 @@ class Core final : public sc_core::sc_module, public Instructions, public sim::I
   struct GoAround;  // an access that goes round them
 
   // ---- cached accesses (core.cpp) ----
-  bool load_hit(Hpa address, std::span<std::byte> into);
+  bool load_hit(Hpa address, std::span<std::byte> into, PatIndex pat);
+  void load_otherwise(Hpa address, std::span<std::byte> into, PatIndex pat);
   void load_cached(Hpa address, std::span<std::byte> into, bool fill);
   void store_cached(Hpa address, std::span<const std::byte> from);
   void load_line(const Piece& piece, Picoseconds& issue, Picoseconds& done, bool fill);
@@ -189,8 +190,9 @@ class Core final : public sc_core::sc_module, public Instructions, public sim::I
 
   // ---- types, registers, time (core_system.cpp) ----
   Route route(Hpa address, std::uint64_t bytes, PatIndex pat) const;
+  bool plain_type(PatIndex pat) const { return (plain_ >> (pat.value & 7) & 1u) != 0; }
   bool plain(Hpa address, std::uint64_t bytes, PatIndex pat) const {
-    return (plain_ >> (pat.value & 7) & 1u) != 0 && home_.holds(address, bytes);
+    return plain_type(pat) && home_.holds(address, bytes);
   }
   void types_changed();
   bool write_msr(std::uint32_t index, std::uint64_t value);

@@ -4,7 +4,6 @@
 
 #include <coroutine>
 
-#include "base/check.hpp"
 
 namespace ioasim::sim {
 namespace {
@@ -79,18 +78,6 @@ void Clockwork::run() {
   if (now_ - last_progress_ > params_.stall_after) check_stall();
   running_ = false;
   if (!wheel_.empty()) arm(yield ? base : wheel_.peek().due);
-}
-
-bool Clockwork::try_advance(Picoseconds base, Picoseconds time) {
-  DCHECK(!running_);
-  if (!params_.run_ahead || (!wheel_.empty() && wheel_.peek().due <= time)) return false;
-  if (time <= std::max(now_, base) || time > base + params_.run_ahead_max) return false;
-  // 0 if something is pending now; the end of time if nothing is (IEEE 1666 4.6.7).
-  const auto idle = sc_core::sc_time_to_pending_activity().value();
-  if (idle <= static_cast<sc_dt::uint64>((time - base).count())) return false;
-  now_ = time;
-  wheel_.advance(time);
-  return true;
 }
 
 void Clockwork::check_stall() {

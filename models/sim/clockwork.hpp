@@ -19,6 +19,7 @@
 #include <string>
 #include <type_traits>
 
+#include "base/check.hpp"
 #include "base/prng.hpp"
 #include "sim/event_wheel.hpp"
 #include "sim/systemc.hpp"
@@ -85,12 +86,21 @@ class Clockwork final : public sc_core::sc_module {
   // Resumes a coroutine at `due`.
   void resume_at(Picoseconds due, void* coroutine_address);
 
-  // For the software thread that runs now: moves time to `time` without the kernel, if nothing
-  // else is due until then. Returns false, having done nothing, if something is.
-  bool try_advance(Picoseconds time) { return try_advance(kernel_now(), time); }
-  bool try_advance_by(Picoseconds duration) {
+  // For the software thread that runs now: moves time on by `duration`, more than 0, without the
+  // kernel, if nothing else is due until then. Returns false, having done nothing, if something is.
+  bool try_advance(Picoseconds duration) {
+    DCHECK(!running_ && duration > Picoseconds{});
+    if (!params_.run_ahead) return false;
     const auto base = kernel_now();
-    return try_advance(base, std::max(now_, base) + duration);
+    const auto time = std::max(now_, base) + duration;
+    if (!wheel_.empty() && wheel_.peek().due <= time) return false;
+    if (time > base + params_.run_ahead_max) return false;
+    // 0 if something is pending now; the end of time if nothing is (IEEE 1666 4.6.7).
+    const auto idle = sc_core::sc_time_to_pending_activity().value();
+    if (idle <= static_cast<sc_dt::uint64>((time - base).count())) return false;
+    now_ = time;
+    wheel_.advance(time);
+    return true;
   }
 
   // Work was done: a request completed, a call returned. Re-arms the stall report.
@@ -130,7 +140,6 @@ class Clockwork final : public sc_core::sc_module {
     }
   }
 
-  bool try_advance(Picoseconds base, Picoseconds time);
   void post(Event event);
   void run();
   Picoseconds limit() const;

@@ -11,13 +11,10 @@ class SoftwareThread {
   explicit SoftwareThread(Clockwork& clock) : clock_{clock} {}
 
   // Called by the thread: returns at `time`.
-  void sleep_until(Picoseconds time) {
-    if (clock_.try_advance(time) || time <= clock_.now()) return;
-    clock_.in_kernel_at<&SoftwareThread::wake_up>(time, this, 0);
-    while (clock_.now() < time) park();
-  }
+  void sleep_until(Picoseconds time) { sleep(time - clock_.now()); }
   void sleep(Picoseconds duration) {
-    if (!clock_.try_advance_by(duration)) sleep_until(clock_.now() + duration);
+    if (duration <= Picoseconds{} || clock_.try_advance(duration)) return;
+    wait_until(clock_.now() + duration);
   }
 
   // Called by the thread: returns once unpark() was called, before or after. May return for an
@@ -30,6 +27,10 @@ class SoftwareThread {
   void unpark(Picoseconds time) { clock_.in_kernel_at<&SoftwareThread::wake_up>(time, this, 0); }
 
  private:
+  [[gnu::noinline]] void wait_until(Picoseconds time) {
+    clock_.in_kernel_at<&SoftwareThread::wake_up>(time, this, 0);
+    while (clock_.now() < time) park();
+  }
   void wake_up(int) {
     token_ = true;
     event_.notify();

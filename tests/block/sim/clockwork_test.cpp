@@ -145,7 +145,7 @@ TEST_F(ShortLeash, NeverRunsFartherAheadThanAllowed) {
 TEST_F(ShortLeash, ThreadIsNotAdvancedFartherEither) {
   run([&] {
     EXPECT_TRUE(clock.try_advance(100_ns));
-    EXPECT_FALSE(clock.try_advance(101_ns));
+    EXPECT_FALSE(clock.try_advance(1_ps));
     EXPECT_EQ(now(), 100_ns);
   });
 }
@@ -153,14 +153,14 @@ TEST_F(ShortLeash, ThreadIsNotAdvancedFartherEither) {
 TEST_F(ClockworkTest, ThreadIsAdvancedWhenNothingElseIsDue) {
   run([&] {
     note_at(50_ns, 1);
-    EXPECT_TRUE(clock.try_advance(49_ns));
-    EXPECT_EQ(now(), 49_ns);
-    EXPECT_FALSE(clock.try_advance(50_ns));
-    EXPECT_EQ(now(), 49_ns);
+    EXPECT_TRUE(clock.try_advance(50_ns - 1_ps));
+    EXPECT_EQ(now(), 50_ns - 1_ps);
+    EXPECT_FALSE(clock.try_advance(1_ps));
+    EXPECT_EQ(now(), 50_ns - 1_ps);
     sleep_until(50_ns);
     EXPECT_EQ(order, std::vector{1});
     EXPECT_TRUE(clock.try_advance(3_us));
-    EXPECT_EQ(now(), 3_us);
+    EXPECT_EQ(now(), 3_us + 50_ns);
   });
 }
 
@@ -171,9 +171,25 @@ TEST_F(ClockworkTest, ThreadIsNotAdvancedPastAForeignOne) {
                   }};
   run([&] {
     sleep_until(10_ns);
-    EXPECT_FALSE(clock.try_advance(100_ns));
+    EXPECT_FALSE(clock.try_advance(90_ns));
+    EXPECT_TRUE(clock.try_advance(90_ns - 1_ps));
     sleep_until(200_ns);
     EXPECT_EQ(now(), 200_ns);
+  });
+}
+
+TEST_F(ClockworkTest, ThreadIsNotAdvancedPastWhatItHasItselfNotified) {
+  sc_core::sc_event event;
+  Foreign foreign{"foreign", [&] {
+                    sc_core::wait(event);
+                    EXPECT_EQ(now(), 30_ns);
+                  }};
+  run([&] {
+    EXPECT_TRUE(clock.try_advance(10_ns));
+    event.notify(test::picoseconds(30'000));
+    EXPECT_TRUE(clock.try_advance(20_ns - 1_ps));
+    EXPECT_FALSE(clock.try_advance(1_ps));
+    sleep_until(40_ns);
   });
 }
 

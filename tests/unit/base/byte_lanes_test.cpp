@@ -34,16 +34,18 @@ TEST(ByteLanes, EqualMarksEveryLaneOfThatValueAndNoOther) {
   }
 }
 
-TEST(ByteLanes, RaiseBelowAddsOneBelowTheBoundOnly) {
+TEST(ByteLanes, ToFrontMakesOneRankTheFirstAndRaisesThoseBeforeIt) {
   for (const unsigned step : {0u, 1u, 5u, 8u}) {
     for (unsigned first = 0; first < 128; ++first) {
-      for (unsigned bound = 0; bound < 128; ++bound) {
+      for (unsigned rank = 0; rank < 128; ++rank) {
         const Lanes before = pattern(first, step, 128);
         Lanes after = before;
-        lanes_raise_below(after.data(), static_cast<std::uint8_t>(bound));
+        lanes_to_front(after.data(), static_cast<std::uint8_t>(rank));
         for (unsigned i = 0; i < byte_lanes; ++i) {
-          ASSERT_EQ(after[i], before[i] < bound ? before[i] + 1 : before[i])
-              << "lane " << unsigned{before[i]} << " bound " << bound;
+          const auto expected = before[i] == rank  ? 0u
+                                : before[i] < rank ? before[i] + 1u
+                                                   : before[i];
+          ASSERT_EQ(after[i], expected) << "lane " << unsigned{before[i]} << " rank " << rank;
         }
       }
     }
