@@ -4,7 +4,6 @@
 
 #include <coroutine>
 
-
 namespace ioasim::sim {
 namespace {
 
