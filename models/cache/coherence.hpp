@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "cache/last_level.hpp"
+#include "cache/piece.hpp"
 #include "cache/private_caches.hpp"
 #include "trace/bus.hpp"
 
@@ -54,15 +55,6 @@ struct Outcome {
 
   // Somebody beyond the requester's shared level took part.
   bool beyond() const { return memory || asked_home || sockets != 0; }
-};
-
-// Bytes within one line.
-struct Piece {
-  std::uint64_t line;
-  std::uint64_t offset;
-  std::span<std::byte> data;
-
-  bool whole() const { return data.size() == line_bytes; }
 };
 
 struct CoherenceStats {

@@ -178,8 +178,6 @@ class HomeAgent final : public sc_core::sc_module,
   unsigned debug(unsigned port, sim::Transaction& transaction) override;
   void response(unsigned port, sim::Transaction& transaction, Picoseconds at) override;
 
-  template <class Visit>
-  static void for_each_piece(Hpa address, std::span<std::byte> data, Visit visit);
   void io_run(Hpa address, std::span<std::byte> data, const memory::Origin& origin, IoRequest& io);
   Outcome io_piece(const Piece& piece, bool write, const memory::Origin& origin, IoRequest& io);
   IoRequest& take_io_request();

@@ -8,17 +8,6 @@
 
 namespace ioasim::cache {
 
-// Calls visit(piece) for each line that the bytes touch.
-template <class Visit>
-void HomeAgent::for_each_piece(Hpa address, std::span<std::byte> data, Visit visit) {
-  for (std::uint64_t from = 0; from < data.size();) {
-    const auto offset = (address + from).value % line_bytes;
-    const auto bytes = std::min(line_bytes - offset, data.size() - from);
-    visit(Piece{(address + from).line(), offset, data.subspan(from, bytes)});
-    from += bytes;
-  }
-}
-
 std::optional<Picoseconds> HomeAgent::request(unsigned port, sim::Transaction& transaction,
                                               Picoseconds at) {
   DCHECK(at == clock_.now());

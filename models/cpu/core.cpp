@@ -35,19 +35,14 @@ void Core::load(Hpa address, std::span<std::byte> into, PatIndex pat) {
 
 void Core::load_otherwise(Hpa address, std::span<std::byte> into, PatIndex pat) {
   if (plain(address, into.size(), pat)) return load_cached(address, into, true);
-  for (std::uint64_t from = 0; from < into.size();) {
-    const auto at = address + from;
-    const auto part = into.subspan(
-        from, std::min<std::uint64_t>(page_bytes - at.page_offset(), into.size() - from));
-    from += part.size();
-    const Route way = route(at, part.size(), pat);
+  for_each_page(address, into, pat, [&](Hpa at, std::span<std::byte> part, const Route& way) {
     const bool cached = way.memory && way.type >= MemoryType::write_through;
     if (cached) {
       load_cached(at, part, way.fill);
     } else {
       access_uncached(at, part, false, way);
     }
-  }
+  });
 }
 
 // The common case, in a few steps: plain memory, one line, in level 1, and nothing of this core
@@ -78,7 +73,7 @@ inline bool Core::load_hit(Hpa address, std::span<std::byte> into, PatIndex pat)
 void Core::load_cached(Hpa address, std::span<std::byte> into, bool fill) {
   auto issue = clock_.now();
   auto done = issue;
-  for_each_line(address, into, [&](const Piece& piece) {
+  cache::for_each_piece(address, into, [&](const Piece& piece) {
     load_line(piece, issue, done, fill);
     issue += cycle_;
   });
@@ -92,7 +87,7 @@ void Core::load_line(const Piece& piece, Picoseconds& issue, Picoseconds& done, 
   if (!stores_.empty()) {
     auto found = Forward::none;
     wait_for([&] {
-      found = stores_.forward(piece.line, piece.offset, piece.span());
+      found = stores_.forward(piece.line, piece.offset, piece.data);
       return found != Forward::partial;
     });
     issue = std::max(issue, clock_.now());
@@ -120,9 +115,8 @@ void Core::load_line(const Piece& piece, Picoseconds& issue, Picoseconds& done, 
     return;
   }
   if (!fill) {
-    const auto copy = cache::Piece{piece.line, piece.offset, piece.span()};
     thread_.sleep_until(issue + l1_lookup_ + l2_lookup_);
-    home_.access(number_, copy, false, Around::no_fill, {&Core::finish_at, this, 0});
+    home_.access(number_, piece, false, Around::no_fill, {&Core::finish_at, this, 0});
     return await_finish();
   }
   const auto buffer = take_buffer(Use::load, piece);
@@ -131,9 +125,9 @@ void Core::load_line(const Piece& piece, Picoseconds& issue, Picoseconds& done, 
 }
 
 void Core::deliver(const Piece& piece, const std::byte* held) {
-  std::copy_n(held + piece.offset, piece.bytes, piece.data);
+  std::copy_n(held + piece.offset, piece.data.size(), piece.data.begin());
   TRACE(bus_, clock_.now(),
-        trace::MemoryRead{trace::Agent::core, number_, piece.address(), piece.span(), true,
+        trace::MemoryRead{trace::Agent::core, number_, piece.address(), piece.data, true,
                           trace::Place::core, number_});
 }
 
@@ -142,30 +136,22 @@ void Core::deliver(const Piece& piece, const std::byte* held) {
 void Core::store(Hpa address, std::span<const std::byte> from, PatIndex pat) {
   ++stats_.stores;
   if (plain(address, from.size(), pat)) return store_cached(address, from);
-  // Data that are written are not changed on the way.
-  const std::span<std::byte> data{const_cast<std::byte*>(from.data()), from.size()};
-  for (std::uint64_t done = 0; done < data.size();) {
-    const auto at = address + done;
-    const auto part = data.subspan(
-        done, std::min<std::uint64_t>(page_bytes - at.page_offset(), data.size() - done));
-    done += part.size();
-    const Route way = route(at, part.size(), pat);
+  for_each_page(address, from, pat, [&](Hpa at, auto part, const Route& way) {
     if (way.memory && way.type == MemoryType::write_back && way.fill) {
       store_cached(at, part);
     } else if (way.type == MemoryType::write_combining) {
       combine(at, part, way);
     } else {
-      access_uncached(at, part, true, way);
+      access_uncached(at, only_read(part), true, way);
     }
-  }
+  });
 }
 
 // The instruction ends when the store is in the store buffer, a line a cycle. A store that is the
 // oldest, and may write its line, is visible at once.
 void Core::store_cached(Hpa address, std::span<const std::byte> from) {
-  const std::span<std::byte> data{const_cast<std::byte*>(from.data()), from.size()};
   auto end = clock_.now();
-  for_each_line(address, data, [&](const Piece& piece) {
+  cache::for_each_piece(address, only_read(from), [&](const Piece& piece) {
     store_line(piece);
     end = std::max(end, clock_.now()) + cycle_;
   });
@@ -181,15 +167,15 @@ void Core::store_line(const Piece& piece) {
     }
   }
   if (stores_.full()) wait_for([&] { return !stores_.full(); });
-  stores_.push(piece.line, piece.offset, piece.span());
+  stores_.push(piece.line, piece.offset, piece.data);
   drain_stores();
 }
 
 // Globally visible.
 void Core::commit(const Piece& piece, std::byte* held) {
-  std::copy_n(piece.data, piece.bytes, held + piece.offset);
+  std::copy_n(piece.data.begin(), piece.data.size(), held + piece.offset);
   TRACE(bus_, clock_.now(),
-        trace::MemoryWrite{trace::Agent::core, number_, piece.address(), piece.span(), true,
+        trace::MemoryWrite{trace::Agent::core, number_, piece.address(), piece.data, true,
                            trace::Place::core, number_});
 }
 
@@ -204,8 +190,7 @@ void Core::drain_stores() {
       stores_.pop();
       continue;
     }
-    const Piece piece{oldest.line, oldest.offset, const_cast<std::byte*>(oldest.data.data()),
-                      oldest.bytes};
+    const Piece piece{oldest.line, oldest.offset, only_read(oldest.written())};
     if (filling(piece.line)) break;
     home_.catch_up();
     if (const auto hit = caches_.access(piece.line, true); hit.data != nullptr) {
@@ -227,8 +212,7 @@ void Core::claim_ahead() {
     const auto line = stores_.at(n).line;
     if (stores_.at(n).flush() || filling(line) || cache::writable(caches_.state(line))) continue;
     if (!stores_.claim(n)) continue;
-    begin_fill(take_buffer(Use::claim, Piece{line, 0, nullptr, 0}),
-               clock_.now() + l1_lookup_ + l2_lookup_);
+    begin_fill(take_buffer(Use::claim, Piece{line, 0, {}}), clock_.now() + l1_lookup_ + l2_lookup_);
   }
 }
 
@@ -239,7 +223,7 @@ void Core::prefetch(Hpa address, bool write) {
   if (cacheable && !free_buffers_.empty() && !filling(line) &&
       (write ? !cache::writable(caches_.state(line))
              : caches_.state(line) == cache::State::invalid)) {
-    begin_fill(take_buffer(write ? Use::claim : Use::prefetch, Piece{line, 0, nullptr, 0}),
+    begin_fill(take_buffer(write ? Use::claim : Use::prefetch, Piece{line, 0, {}}),
                clock_.now() + l1_lookup_ + l2_lookup_);
   }
   execute(cycle_);

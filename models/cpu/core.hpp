@@ -98,17 +98,8 @@ class Core final : public sc_core::sc_module, public Instructions, public sim::I
  private:
   using Around = cache::HomeAgent::Around;
   using Want = cache::HomeAgent::Want;
+  using Piece = cache::Piece;
 
-  // One line's part of an access.
-  struct Piece {
-    std::uint64_t line;
-    std::uint64_t offset;
-    std::byte* data;
-    std::uint64_t bytes;
-
-    Hpa address() const { return Hpa{line * line_bytes + offset}; }
-    std::span<std::byte> span() const { return {data, bytes}; }
-  };
   // What a line that is under way between the core and the home agent is for.
   enum class Use : std::uint8_t { none, load, store, claim, prefetch, flush };
   struct FillBuffer {
@@ -130,6 +121,10 @@ class Core final : public sc_core::sc_module, public Instructions, public sim::I
   void load_otherwise(Hpa address, std::span<std::byte> into, PatIndex pat);
   void load_cached(Hpa address, std::span<std::byte> into, bool fill);
   void store_cached(Hpa address, std::span<const std::byte> from);
+  // Of an access that reads what it is given: the caches' interface has one kind of span.
+  static std::span<std::byte> only_read(std::span<const std::byte> data) {
+    return {const_cast<std::byte*>(data.data()), data.size()};
+  }
   void load_line(const Piece& piece, Picoseconds& issue, Picoseconds& done, bool fill);
   void store_line(const Piece& piece);
   void commit(const Piece& piece, std::byte* held);
@@ -143,16 +138,6 @@ class Core final : public sc_core::sc_module, public Instructions, public sim::I
   void filled(std::uint64_t buffer);
   bool filling(std::uint64_t line) const;
   bool stores_visible() const { return stores_.empty() && uses_[index(Use::store)] == 0; }
-  // Calls visit(piece) for each line that the bytes touch.
-  template <class Visit>
-  static void for_each_line(Hpa address, std::span<std::byte> data, Visit visit) {
-    for (std::uint64_t from = 0; from < data.size();) {
-      const auto offset = (address + from).value % line_bytes;
-      const auto bytes = std::min(line_bytes - offset, data.size() - from);
-      visit(Piece{(address + from).line(), offset, data.data() + from, bytes});
-      from += bytes;
-    }
-  }
 
   // ---- flushes, fences, locked operations (core_order.cpp) ----
   void flush_weakly(Hpa address, bool keep);
@@ -190,6 +175,17 @@ class Core final : public sc_core::sc_module, public Instructions, public sim::I
 
   // ---- types, registers, time (core_system.cpp) ----
   Route route(Hpa address, std::uint64_t bytes, PatIndex pat) const;
+  // Calls visit(address, part, route) for each page that the bytes touch: a page has one type.
+  template <class Byte, class Visit>
+  void for_each_page(Hpa address, std::span<Byte> data, PatIndex pat, Visit visit) {
+    while (!data.empty()) {
+      const auto part =
+          data.first(std::min<std::uint64_t>(page_bytes - address.page_offset(), data.size()));
+      visit(address, part, route(address, part.size(), pat));
+      data = data.subspan(part.size());
+      address += part.size();
+    }
+  }
   bool plain_type(PatIndex pat) const { return (plain_ >> (pat.value & 7) & 1u) != 0; }
   bool plain(Hpa address, std::uint64_t bytes, PatIndex pat) const {
     return plain_type(pat) && home_.holds(address, bytes);

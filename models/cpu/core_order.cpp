@@ -35,7 +35,7 @@ void Core::flush_weakly(Hpa address, bool keep) {
 }
 
 void Core::begin_flush(std::uint64_t line, trace::Flush instruction) {
-  const auto buffer = take_buffer(Use::flush, Piece{line, 0, nullptr, 0});
+  const auto buffer = take_buffer(Use::flush, Piece{line, 0, {}});
   fill_buffers_[buffer].instruction = instruction;
   clock_.at<&Core::flush_line>(clock_.now() + l1_lookup_ + l2_lookup_, this, std::uint64_t{buffer});
 }
@@ -174,11 +174,10 @@ void Core::lock_lines(Locked* request) {
   request->done = clock_.now();
   request->pending = 1;
   home_.catch_up();
-  const auto each = [&](auto visit) { for_each_line(request->address, value, visit); };
+  const auto each = [&](auto visit) { cache::for_each_piece(request->address, value, visit); };
   const auto around = [&](const Piece& piece, bool write) {
     ++request->pending;
-    home_.access(number_, {piece.line, piece.offset, piece.span()}, write, request->around,
-                 {&Core::line_locked, request, 0});
+    home_.access(number_, piece, write, request->around, {&Core::line_locked, request, 0});
   };
   if (request->cached) {
     do {  // of two lines, one may displace the other

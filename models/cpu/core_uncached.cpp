@@ -46,11 +46,8 @@ void Core::access_uncached(Hpa address, std::span<std::byte> data, bool write, c
   const auto around = through          ? Around::write_through
                       : route.coherent ? Around::uncached
                                        : Around::bypass;
-  for_each_line(address, data, [&](const Piece& piece) {
-    GoAround access{{piece.line, piece.offset, piece.span()},
-                    write,
-                    around,
-                    write && route.type == MemoryType::write_back};
+  cache::for_each_piece(address, data, [&](const Piece& piece) {
+    GoAround access{piece, write, around, write && route.type == MemoryType::write_back};
     clock_.at<&Core::go_around>(clock_.now() + l1_lookup_ + l2_lookup_, this, &access);
     await_finish();
   });
@@ -61,7 +58,7 @@ void Core::go_around(GoAround* access) {
   if (access->cached) {  // caches are off, and what they hold stays
     home_.catch_up();
     if (const auto hit = caches_.access(piece.line, true); hit.data != nullptr) {
-      commit({piece.line, piece.offset, piece.data.data(), piece.data.size()}, hit.data);
+      commit(piece, hit.data);
       return finish(clock_.now());
     }
   }
@@ -72,27 +69,20 @@ void Core::go_around(GoAround* access) {
 
 void Core::store_nt(Hpa address, std::span<const std::byte> from, PatIndex pat) {
   ++stats_.stores;
-  for (std::uint64_t done = 0; done < from.size();) {
-    const auto at = address + done;
-    const auto part = from.subspan(
-        done, std::min<std::uint64_t>(page_bytes - at.page_offset(), from.size() - done));
-    done += part.size();
-    Route way = route(at, part.size(), pat);
+  for_each_page(address, from, pat, [&](Hpa at, auto part, Route way) {
     if (way.type == MemoryType::uncached || way.type == MemoryType::write_protected) {
-      store(at, part, pat);  // the type overrules the hint (SDM vol. 1, 10.4.6.2)
-      continue;
+      return store(at, part, pat);  // the type overrules the hint (SDM vol. 1, 10.4.6.2)
     }
     if (way.type != MemoryType::write_combining) way.coherent = true;
     combine(at, part, way);
-  }
+  });
 }
 
 void Core::combine(Hpa address, std::span<const std::byte> from, const Route& route) {
-  const std::span<std::byte> data{const_cast<std::byte*>(from.data()), from.size()};
-  for_each_line(address, data, [&](const Piece& piece) {
+  cache::for_each_piece(address, only_read(from), [&](const Piece& piece) {
     wait_for([&] { return !stores_.holds_line(piece.line) && !filling(piece.line); });
-    TRACE(bus_, clock_.now(), trace::StoreHeld{number_, piece.address(), piece.span()});
-    if (const auto out = combining_.add(piece.address(), piece.span(), route.coherent)) {
+    TRACE(bus_, clock_.now(), trace::StoreHeld{number_, piece.address(), piece.data});
+    if (const auto out = combining_.add(piece.address(), piece.data, route.coherent)) {
       write_out(*out);
     }
     thread_.sleep(cycle_);
@@ -117,15 +107,14 @@ void Core::write_combined() {
     }
     auto end = begin;
     while (end < line_bytes && contents.written[end]) ++end;
-    const auto* data = contents.data.data() + begin;
+    const auto data = std::span{contents.data}.subspan(begin, end - begin);
     if (memory) {
-      const cache::Piece piece{
-          contents.line.line(), begin, {const_cast<std::byte*>(data), end - begin}};
+      const Piece piece{contents.line.line(), begin, only_read(data)};
       const auto around = contents.coherent ? Around::uncached : Around::bypass;
       ++combined_writes_;
       home_.access(number_, piece, true, around, {&Core::combined_at, this, 0});
     } else {
-      device_write(contents.line + begin, {data, end - begin});
+      device_write(contents.line + begin, data);
     }
     begin = end;
   }
