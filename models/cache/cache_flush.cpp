@@ -50,6 +50,7 @@ void CacheFlushes::catch_up() {
 }
 
 void CacheFlushes::step(Flush& flush, Picoseconds now) {
+  home_.clock_.progress();
   const bool finished = flush.part == Part::own ? step_own(flush) : step_shared(flush, now);
   if (!finished) return;
   flush.index = 0;

@@ -54,8 +54,8 @@ void HomeAgent::fetch(unsigned core, std::uint64_t line, Want want, const Reply&
   if (const auto done = end(access, reply)) reply(*done);
 }
 
-void HomeAgent::lock(unsigned core, std::uint64_t line, Picoseconds duration) {
-  slice_of(topology().socket_of(core), line).misses.hold(line, clock_.now() + duration, false);
+HomeAgent::Hold HomeAgent::lock(unsigned core, std::uint64_t line) {
+  return hold(topology().socket_of(core), line, true);
 }
 
 void HomeAgent::flush(unsigned core, std::uint64_t line, trace::Flush instruction,
@@ -143,32 +143,54 @@ HomeAgent::Access HomeAgent::begin_flush(unsigned socket, std::uint64_t line, Pi
 }
 
 std::optional<Picoseconds> HomeAgent::end(Access& access, const Reply& reply) {
+  clock_.progress();
   if (access.outcome.snooped) access.looked_up += params_.llc.snoop;
   const bool miss = access.outcome.beyond();
   if (miss && (access.outcome.sockets != 0 || home_of(access.line) != access.socket)) {
     ++stats_.other_sockets;
   }
   if (access.waits || (miss && !access.direct)) {
-    access.ticket = access.slice->misses.hold(access.line, forever, false);
+    access.hold = hold(access.socket, access.line, miss);
     follow(access, reply).start();
     return std::nullopt;
   }
   auto done = std::max(access.looked_up, access.ready);
+  const auto at_home = access.start + params_.llc.lookup;
+  auto directory = at_home;
   if (topology().sockets == 1) {
     if (access.outcome.asked_home) done = std::max(done, access.looked_up + params_.home.grant);
-  } else {
-    const auto at_home = access.start + params_.llc.lookup;
-    auto directory = at_home;
-    if (miss) {
-      directory = access.outcome.memory ? access.ready : look_at_home(access, at_home);
-      done = std::max(done, beyond_slice(access, at_home, directory));
-    }
-    reserve_late(access, directory);
-    done = std::max(done, access.ready);
+  } else if (miss) {
+    directory = access.outcome.memory ? access.ready : look_at_home(access, at_home);
+    done = std::max(done, beyond_slice(access, at_home, directory));
+  }
+  if (!access.late.empty()) {
+    access.hold = hold(access.socket, access.line, miss);
+    if (miss) access.slice->misses.take_register(access.hold.ticket);
+    follow_writes(access, directory, done, reply).start();
+    return std::nullopt;
   }
   if (access.until_written) done = std::max(done, access.written);
   access.slice->misses.hold(access.line, done, miss);
   return done;
+}
+
+// A line has one request under way at a socket, and one that goes beyond it at the line's home.
+HomeAgent::Hold HomeAgent::hold(unsigned socket, std::uint64_t line, bool at_home) {
+  Hold hold{.slice = &slice_of(socket, line)};
+  hold.ticket = hold.slice->misses.hold(line, forever, false);
+  if (at_home && home_of(line) != socket) {
+    hold.home = &slice_of(home_of(line), line);
+    hold.ticket_at_home = hold.home->misses.hold(line, forever, false);
+  }
+  return hold;
+}
+
+void HomeAgent::settle(const Hold& hold, Picoseconds until) {
+  hold.slice->misses.settle(hold.ticket, until);
+  hold.slice->settled.signal();
+  if (hold.home == nullptr) return;
+  hold.home->misses.settle(hold.ticket_at_home, until);
+  hold.home->settled.signal();
 }
 
 // The way of an access that could not be answered at once.
@@ -177,13 +199,20 @@ sim::Task<> HomeAgent::follow(Access access, Reply reply) {
   auto& misses = slice.misses;
   const bool miss = access.outcome.beyond();
 
-  // 1. The request before it for the line ends; it is its turn, and a register is free.
-  if (miss) slice.queue.push_back(access.ticket);
+  // 1. The requests before it for the line end; then it is its turn for a register, if it needs
+  //    one. Who has a register waits for no line.
   auto at = clock_.now();
-  for (bool counted = false;;) {
-    auto until = misses.busy_until(access.line, at, access.ticket);
+  for (bool queued = false, counted = false;;) {
+    Slice* blocking = &slice;
+    auto until = misses.busy_until(access.line, at, access.hold.ticket);
+    if (until <= at && access.hold.home != nullptr) {
+      blocking = access.hold.home;
+      until = blocking->misses.busy_until(access.line, at, access.hold.ticket_at_home);
+    }
     if (until <= at && miss) {
-      if (slice.queue.front() != access.ticket) {
+      blocking = &slice;
+      if (!std::exchange(queued, true)) slice.queue.push_back(access.hold.ticket);
+      if (slice.queue.front() != access.hold.ticket) {
         until = forever;
       } else if (misses.full()) {
         until = misses.next_free();
@@ -191,8 +220,8 @@ sim::Task<> HomeAgent::follow(Access access, Reply reply) {
       if (until > at && !std::exchange(counted, true)) ++stats_.waited_for_miss;
     }
     if (until <= at) break;
-    if (until != forever) clock_.at<&sim::Signal::signal>(until, &slice.settled);
-    co_await slice.settled.wait();
+    if (until != forever) clock_.at<&sim::Signal::signal>(until, &blocking->settled);
+    co_await blocking->settled.wait();
     catch_up();
     at = clock_.now();
   }
@@ -203,7 +232,7 @@ sim::Task<> HomeAgent::follow(Access access, Reply reply) {
   }
   if (miss) {
     slice.queue.erase(slice.queue.begin());
-    misses.take_register(access.ticket);
+    misses.take_register(access.hold.ticket);
     slice.settled.signal();
   }
   auto done = std::max(access.looked_up, access.ready);
@@ -217,11 +246,20 @@ sim::Task<> HomeAgent::follow(Access access, Reply reply) {
     directory = look_at_home(access, at_home);
     done = std::max(done, beyond_slice(access, at_home, directory));
   }
-  reserve_late(access, directory);
+  if (!access.late.empty()) co_await write_late(access, directory);
   done = std::max(done, access.ready);
   if (access.until_written) done = std::max(done, access.written);
-  misses.settle(access.ticket, done);
-  slice.settled.signal();
+  settle(access.hold, done);
+  reply(done);
+}
+
+// The way of an access that is answered but for what it writes.
+sim::Task<> HomeAgent::follow_writes(Access access, Picoseconds directory, Picoseconds done,
+                                     Reply reply) {
+  co_await write_late(access, directory);
+  done = std::max(done, access.ready);
+  if (access.until_written) done = std::max(done, access.written);
+  settle(access.hold, done);
   reply(done);
 }
 
@@ -276,11 +314,14 @@ void HomeAgent::write_memory(std::uint64_t line, std::uint64_t offset,
   const auto address = line * line_bytes + offset;
   if (current_ == nullptr) return untimed(true, address, data);
   Access& access = *current_;
-  if (topology().sockets > 1 && !access.of_flush && access.late.size() < access.late.capacity()) {
-    access.late.push_back({address, static_cast<std::uint32_t>(data.size())});
-    return untimed(true, address, data);
+  const auto at = std::max(access.looked_up, access.asked);
+  const bool may_be_of_others = topology().sockets > 1 && line == access.line;
+  if (access.of_flush ||
+      (access.direct && !may_be_of_others && write_buffers_[access.socket].takes(at))) {
+    return reserve_write(access, address, data, at);
   }
-  reserve_write(access, address, data, std::max(access.looked_up, access.asked));
+  access.late.push_back({address, static_cast<std::uint32_t>(data.size())});
+  untimed(true, address, data);
 }
 
 void HomeAgent::snoops(unsigned socket) {
@@ -291,24 +332,33 @@ void HomeAgent::snoops(unsigned socket) {
 void HomeAgent::reserve_write(Access& access, std::uint64_t address, std::span<std::byte> data,
                               Picoseconds at) {
   WriteBuffer& buffer = write_buffers_[access.socket];
-  const auto room = buffer.room(at);
-  if (room > at) access.ready = std::max(access.ready, room);
-  const auto written = timed(true, address, data, room);
+  const auto written = timed(true, address, data, buffer.room(at));
   buffer.enter(written);
   access.written = std::max(access.written, written);
 }
 
 // What another socket gave up is written when home has had its answer; what gave way to the line,
-// after the lookup. The contents are in memory, and stay as they are.
-void HomeAgent::reserve_late(Access& access, Picoseconds directory) {
+// after the lookup; all of it when there is room. The contents are in memory, and stay as they are.
+sim::Task<> HomeAgent::write_late(Access& access, Picoseconds directory) {
+  WriteBuffer& buffer = write_buffers_[access.socket];
   for (const LateWrite& late : access.late) {
     const bool from_others =
         access.outcome.sockets != 0 && late.address / line_bytes == access.line;
+    co_await sim::Until{clock_, from_others ? directory + params_.home.hop / 2
+                                            : std::max(access.looked_up, access.asked)};
+    if (!buffer.takes(clock_.now())) {
+      buffer.begin_wait();
+      do {
+        co_await sim::Until{clock_, buffer.room(clock_.now())};
+      } while (buffer.room(clock_.now()) > clock_.now());
+      buffer.end_wait();
+      access.ready = std::max(access.ready, clock_.now());
+    }
+    catch_up();
     LineBuffer contents;
     const auto data = std::span{contents}.first(late.bytes);
     untimed(false, late.address, data);
-    const auto at = from_others ? directory + params_.home.hop / 2 : access.looked_up;
-    reserve_write(access, late.address, data, std::max(at, clock_.now()));
+    reserve_write(access, late.address, data, clock_.now());
   }
 }
 

@@ -88,8 +88,10 @@ class HomeAgent final : public sc_core::sc_module,
   PrivateCaches& caches(unsigned core) { return coherence_.caches(core); }
   // A core's access missed its own caches: enters the line there, ready for the access.
   void fetch(unsigned core, std::uint64_t line, Want want, const Reply& reply);
-  // A locked operation keeps the line for `duration`, which others wait for.
-  void lock(unsigned core, std::uint64_t line, Picoseconds duration);
+  // A locked operation keeps the line until unlock(): others wait for `until`.
+  struct Hold;
+  Hold lock(unsigned core, std::uint64_t line);
+  void unlock(const Hold& hold, Picoseconds until) { settle(hold, until); }
   // clflush, clflushopt, clwb. The line is in memory for whoever comes after.
   void flush(unsigned core, std::uint64_t line, trace::Flush instruction, const Reply& reply);
   // wbinvd, wbnoinvd, invd of one core: its own caches and the shared level of its socket.
@@ -146,6 +148,18 @@ class HomeAgent final : public sc_core::sc_module,
     std::uint64_t address;
     std::uint32_t bytes;
   };
+
+ public:
+  // The line is one's own until an end that is not known yet: at the requester's slice, and at the
+  // line's home too if that is at another socket.
+  struct Hold {
+    Slice* slice = nullptr;
+    MissFile::Ticket ticket = 0;
+    Slice* home = nullptr;
+    MissFile::Ticket ticket_at_home = 0;
+  };
+
+ private:
   // One access while it takes effect, and what its time depends on.
   struct Access {
     unsigned socket;
@@ -153,16 +167,16 @@ class HomeAgent final : public sc_core::sc_module,
     Slice* slice;
     Picoseconds start{};  // of its lookup
     Picoseconds looked_up{};
-    bool direct = true;          // DRAM is reserved at once; else by a task, when it is its turn
+    bool direct = true;          // DRAM is reserved at once; else by a task, in its turn
     bool waits = false;          // for a request of the same line whose end is not known
     bool of_flush = false;       // of whole caches: it asks caches while it goes on
     bool until_written = false;  // it ends when what it wrote is in memory
     Picoseconds ready{};         // data that were read at once are here; there was room in buffers
     Picoseconds written{};       // what was written is in memory
     Outcome outcome{};
-    MissFile::Ticket ticket = 0;  // if a task follows it
+    Hold hold{};                  // if a task follows it
     Picoseconds asked{};          // what is written comes after cores were asked
-    // Of several sockets: written, but DRAM is reserved when the answers of others are in.
+    // Written, but DRAM is not reserved yet: it is not their turn, or there is no room in buffers.
     boost::container::static_vector<LateWrite, 12> late{};
   };
   // A device's request of several lines.
@@ -198,6 +212,10 @@ class HomeAgent final : public sc_core::sc_module,
   // When it is done, if that is known; else `reply` is called.
   std::optional<Picoseconds> end(Access& access, const Reply& reply);
   sim::Task<> follow(Access access, Reply reply);
+  sim::Task<> follow_writes(Access access, Picoseconds directory, Picoseconds done, Reply reply);
+  sim::Task<> write_late(Access& access, Picoseconds directory);
+  Hold hold(unsigned socket, std::uint64_t line, bool at_home);
+  void settle(const Hold& hold, Picoseconds until);
   Picoseconds way_home(const Access& access) const;
   Picoseconds look_at_home(const Access& access, Picoseconds at);
   Picoseconds beyond_slice(const Access& access, Picoseconds at_home, Picoseconds directory) const;
@@ -217,7 +235,6 @@ class HomeAgent final : public sc_core::sc_module,
   void snoops(unsigned socket) override;
   void reserve_write(Access& access, std::uint64_t address, std::span<std::byte> data,
                      Picoseconds at);
-  void reserve_late(Access& access, Picoseconds directory);
 
   Picoseconds timed(bool write, std::uint64_t address, std::span<std::byte> data, Picoseconds at);
   void untimed(bool write, std::uint64_t address, std::span<std::byte> data);

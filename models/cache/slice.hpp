@@ -107,6 +107,11 @@ class WriteBuffer {
 
   // When there is room for a line that comes at `at`.
   Picoseconds room(Picoseconds at) const { return std::max(at, leaves_[next_]); }
+  // Whether a line may enter at `at` without waiting, or overtaking one that waits.
+  bool takes(Picoseconds at) const { return waiting_ == 0 && leaves_[next_] <= at; }
+  // Around a wait for room.
+  void begin_wait() { ++waiting_; }
+  void end_wait() { --waiting_; }
   // It enters, and its transfer to memory ends at `written`.
   void enter(Picoseconds written) {
     last_ = std::max(last_, written);
@@ -119,6 +124,7 @@ class WriteBuffer {
  private:
   std::vector<Picoseconds> leaves_;  // when the line that took each entry leaves it
   std::size_t next_ = 0;
+  unsigned waiting_ = 0;
   Picoseconds last_{};
 };
 

@@ -1,5 +1,6 @@
 // What orders memory: flushes of lines and whole caches, fences, locked operations.
 #include <algorithm>
+#include <boost/container/static_vector.hpp>
 #include <cstring>
 
 #include "cpu/core.hpp"
@@ -134,6 +135,7 @@ struct Core::Locked {
   unsigned pending = 0;  // lines that are under way, and lock_lines() itself
   Picoseconds done{};    // the last of them is here
   Picoseconds extra{};   // and then it takes this
+  boost::container::static_vector<cache::HomeAgent::Hold, 2> held{};  // its lines, until it ends
 };
 
 template <class Operation>
@@ -192,7 +194,7 @@ void Core::lock_lines(Locked* request) {
   if (request->cached) {
     each([&](const Piece& piece) {
       commit(piece, caches_.data(piece.line).data());
-      home_.lock(number_, piece.line, params_.locked);
+      request->held.push_back(home_.lock(number_, piece.line));
     });
   } else {
     each([&](const Piece& piece) { around(piece, true); });
@@ -223,7 +225,10 @@ void Core::line_locked(void* locked, std::uint64_t, Picoseconds done) {
   auto& request = *static_cast<Locked*>(locked);
   request.done = std::max(request.done, done);
   if (--request.pending > 0) return;
-  request.core->finish(std::max(request.done, request.core->clock_.now()) + request.extra);
+  Core& self = *request.core;
+  const auto end = std::max(request.done, self.clock_.now()) + request.extra;
+  for (const auto& hold : request.held) self.home_.unlock(hold, end);
+  self.finish(end);
 }
 
 }  // namespace ioasim::cpu

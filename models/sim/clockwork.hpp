@@ -103,7 +103,8 @@ class Clockwork final : public sc_core::sc_module {
     return true;
   }
 
-  // Work was done: a request completed, a call returned. Re-arms the stall report.
+  // Work was done that a loop does not do which polls a register or a cached status: a DMA
+  // completed, an access went beyond a core's own caches. Re-arms the stall report.
   void progress() { last_progress_ = now(); }
   // Called with the list of what waits, when no progress was made for `stall_after`.
   void on_stall(std::function<void(const std::string&)> report) { stalled_ = std::move(report); }

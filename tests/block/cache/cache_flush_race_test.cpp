@@ -210,7 +210,7 @@ TEST_F(FlushRace, ALockedLineIsWaitedFor) {
   run([&] {
     dirty_sets();
     const Result& done = start(Flush::wbinvd);
-    home.lock(1, line_of(10) / 64, 500_ns);
+    lock(1, line_of(10), 500_ns);
     sleep_until(time_of(12));
     EXPECT_TRUE(flushed(9));
     sleep_until(begin + 500_ns - 1_ps);
@@ -229,7 +229,7 @@ TEST_F(FlushRace, ALockedLineOfLevel2IsWaitedFor) {
   run([&] {
     store(0, line_of(5), 7);
     const Result& done = start(Flush::wbinvd);
-    home.lock(0, line_of(5) / 64, 500_ns);
+    lock(0, line_of(5), 500_ns);
     sleep_until(begin + 500_ns - 1_ps);
     home.catch_up();
     EXPECT_EQ(state(0, line_of(5)), State::modified);

@@ -90,6 +90,10 @@ class HomeBench : public test::Bench {
     flush_all(home, clock, core, instruction, &result).start();
     return result;
   }
+  // A locked operation of the core that ends then.
+  void lock(unsigned core, std::uint64_t address, Picoseconds duration) {
+    home.unlock(home.lock(core, address / line_bytes), now() + duration);
+  }
   test::Request& read(std::uint64_t address, std::size_t bytes = 64, unsigned socket = 0) {
     device(socket).origin.snoop = true;
     return device(socket).read(address, bytes);

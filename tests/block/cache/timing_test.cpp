@@ -181,7 +181,7 @@ TEST_F(SameLine, ALockedLineIsWaitedFor) {
     bring_in(a);
     bring_in(b);
     const auto begin = now();
-    home.lock(0, a / 64, 100_ns);
+    lock(0, a, 100_ns);
     EXPECT_EQ(read(a).done_at, begin + 100_ns + lookup);
     EXPECT_EQ(read(b).done_at, begin + lookup);
   });
@@ -190,7 +190,7 @@ TEST_F(SameLine, ALockedLineIsWaitedFor) {
 TEST_F(SameLine, ALineIsFreeAtTheEndOfItsLock) {
   run([&] {
     bring_in(a);
-    home.lock(0, a / 64, 100_ns);
+    lock(0, a, 100_ns);
     sleep(100_ns);
     EXPECT_EQ(read(a).done_at, now() + lookup);
   });
@@ -199,7 +199,7 @@ TEST_F(SameLine, ALineIsFreeAtTheEndOfItsLock) {
 // A no-snoop access goes round the line's request too.
 TEST_F(SameLine, NoSnoopAccessesWaitForNothing) {
   run([&] {
-    home.lock(0, a / 64, 100_ns);
+    lock(0, a, 100_ns);
     EXPECT_EQ(write_no_snoop(a, 3).done_at, dram);
   });
 }

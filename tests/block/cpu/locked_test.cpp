@@ -99,6 +99,35 @@ TEST_F(LockedTest, KeepsItsLineForItsWholeTime) {
   });
 }
 
+// Also one that it first had to bring in, and both lines of an operation across two.
+TEST_F(LockedTest, KeepsItsLineFromTheMissOn) {
+  run([&] {
+    sleep_until(1_us);
+    at(1_us + l1 + 1_ps, [&] { pair.system.device.read(x.value, 8); });
+    core0.lock_add(x, 1, 8);
+    const auto end = now();
+    EXPECT_EQ(end, 1_us + miss + locked);
+    sleep(1_us);
+    EXPECT_EQ(pair.system.device.completed().at(0)->done_at, end + llc + snoop);
+  });
+}
+
+TEST_F(LockedTest, KeepsBothLinesForItsWholeTime) {
+  run([&] {
+    for (const Hpa line : {x, y}) {
+      core0.lock_add(x + 60, 1, 8);
+      sleep(1_us);
+      const auto begin = now();
+      at(begin + l1 + 1_ps, [&] { pair.system.device.read(line.value, 8); });
+      core0.lock_add(x + 60, 1, 8);
+      EXPECT_EQ(now(), begin + l1 + locked + bus_lock);
+      const auto end = now();
+      sleep(1_us);
+      EXPECT_EQ(pair.system.device.completed().back()->done_at, end + llc + snoop);
+    }
+  });
+}
+
 // ---- two cores ----
 
 TEST_F(LockedTest, NoAdditionIsLost) {
