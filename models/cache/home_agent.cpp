@@ -6,15 +6,6 @@
 #include <utility>
 
 namespace ioasim::cache {
-namespace {
-
-Hpa end_of(const std::vector<Range<Hpa>>& memory_map) {
-  Hpa end{};
-  for (const auto& range : memory_map) end = std::max(end, range.end());
-  return end;
-}
-
-}  // namespace
 
 HomeAgent::HomeAgent(const sc_core::sc_module_name& name, sim::Clockwork& clock, trace::Bus& bus,
                      const Params& params, const Topology& topology,
@@ -25,7 +16,7 @@ HomeAgent::HomeAgent(const sc_core::sc_module_name& name, sim::Clockwork& clock,
       bus_{bus},
       params_{params},
       memory_map_{std::move(memory_map)},
-      placement_{end_of(memory_map_), topology.sockets},
+      placement_{memory_map_, topology.sockets},
       coherence_{params, topology, *this, bus, clock.seed()},
       write_buffers_(topology.sockets, WriteBuffer{params.home.write_buffers}),
       io_ways_(
@@ -246,19 +237,19 @@ sim::Task<> HomeAgent::follow(Access access, Reply reply) {
     directory = look_at_home(access, at_home);
     done = std::max(done, beyond_slice(access, at_home, directory));
   }
-  if (!access.late.empty()) co_await write_late(access, directory);
   done = std::max(done, access.ready);
+  if (!access.late.empty()) co_return co_await write_late(access, directory, done, reply);
   if (access.until_written) done = std::max(done, access.written);
-  settle(access.hold, done);
-  reply(done);
+  return_to(access, done, reply);
 }
 
-// The way of an access that is answered but for what it writes.
+// The way of an access that wants only to write.
 sim::Task<> HomeAgent::follow_writes(Access access, Picoseconds directory, Picoseconds done,
                                      Reply reply) {
-  co_await write_late(access, directory);
-  done = std::max(done, access.ready);
-  if (access.until_written) done = std::max(done, access.written);
+  co_await write_late(access, directory, done, reply);
+}
+
+void HomeAgent::return_to(const Access& access, Picoseconds done, const Reply& reply) {
   settle(access.hold, done);
   reply(done);
 }
@@ -338,21 +329,28 @@ void HomeAgent::reserve_write(Access& access, std::uint64_t address, std::span<s
 }
 
 // What another socket gave up is written when home has had its answer; what gave way to the line,
-// after the lookup; all of it when there is room. The contents are in memory, and stay as they are.
-sim::Task<> HomeAgent::write_late(Access& access, Picoseconds directory) {
+// after the lookup; all of it when there is room, for which the access waits if it is not done by
+// then. The contents are in memory, and stay as they are.
+sim::Task<> HomeAgent::write_late(Access& access, Picoseconds directory, Picoseconds done,
+                                  const Reply& reply) {
   WriteBuffer& buffer = write_buffers_[access.socket];
+  bool returned = false;
   for (const LateWrite& late : access.late) {
     const bool from_others =
         access.outcome.sockets != 0 && late.address / line_bytes == access.line;
-    co_await sim::Until{clock_, from_others ? directory + params_.home.hop / 2
-                                            : std::max(access.looked_up, access.asked)};
+    const auto at =
+        from_others ? directory + params_.home.hop / 2 : std::max(access.looked_up, access.asked);
+    if (at > done && !access.until_written && !std::exchange(returned, true)) {
+      return_to(access, done, reply);
+    }
+    co_await sim::Until{clock_, at};
     if (!buffer.takes(clock_.now())) {
       buffer.begin_wait();
       do {
         co_await sim::Until{clock_, buffer.room(clock_.now())};
       } while (buffer.room(clock_.now()) > clock_.now());
       buffer.end_wait();
-      access.ready = std::max(access.ready, clock_.now());
+      done = std::max(done, clock_.now());
     }
     catch_up();
     LineBuffer contents;
@@ -360,6 +358,8 @@ sim::Task<> HomeAgent::write_late(Access& access, Picoseconds directory) {
     untimed(false, late.address, data);
     reserve_write(access, late.address, data, clock_.now());
   }
+  if (access.until_written) done = std::max(done, access.written);
+  if (!returned) return_to(access, done, reply);
 }
 
 Picoseconds HomeAgent::timed(bool write, std::uint64_t address, std::span<std::byte> data,

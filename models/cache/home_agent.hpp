@@ -70,6 +70,8 @@ class HomeAgent final : public sc_core::sc_module,
                         public sim::Target,
                         public sim::Initiator,
                         private Backing {
+  struct Slice;
+
  public:
   using Stats = HomeStats;
   using Want = Coherence::Want;
@@ -88,15 +90,23 @@ class HomeAgent final : public sc_core::sc_module,
   PrivateCaches& caches(unsigned core) { return coherence_.caches(core); }
   // A core's access missed its own caches: enters the line there, ready for the access.
   void fetch(unsigned core, std::uint64_t line, Want want, const Reply& reply);
+  // A line is one's own until an end that is not known yet: at the requester's slice, and at the
+  // line's home too if that is at another socket.
+  struct Hold {
+    Slice* slice = nullptr;
+    MissFile::Ticket ticket = 0;
+    Slice* home = nullptr;
+    MissFile::Ticket ticket_at_home = 0;
+  };
   // A locked operation keeps the line until unlock(): others wait for `until`.
-  struct Hold;
   Hold lock(unsigned core, std::uint64_t line);
   void unlock(const Hold& hold, Picoseconds until) { settle(hold, until); }
   // clflush, clflushopt, clwb. The line is in memory for whoever comes after.
   void flush(unsigned core, std::uint64_t line, trace::Flush instruction, const Reply& reply);
   // wbinvd, wbnoinvd, invd of one core: its own caches and the shared level of its socket.
   sim::Task<> flush_all(unsigned core, trace::Flush instruction);
-  // An access that brings no line in. `coherent`: caches are looked at; else memory alone.
+  // An access that brings no line in: caches give the line up first; the core's own copy and
+  // memory are written; memory alone is looked at; a coherent read.
   enum class Around : std::uint8_t { uncached, write_through, bypass, no_fill };
   void access(unsigned core, const Piece& piece, bool write, Around around, const Reply& reply);
 
@@ -148,18 +158,6 @@ class HomeAgent final : public sc_core::sc_module,
     std::uint64_t address;
     std::uint32_t bytes;
   };
-
- public:
-  // The line is one's own until an end that is not known yet: at the requester's slice, and at the
-  // line's home too if that is at another socket.
-  struct Hold {
-    Slice* slice = nullptr;
-    MissFile::Ticket ticket = 0;
-    Slice* home = nullptr;
-    MissFile::Ticket ticket_at_home = 0;
-  };
-
- private:
   // One access while it takes effect, and what its time depends on.
   struct Access {
     unsigned socket;
@@ -174,8 +172,8 @@ class HomeAgent final : public sc_core::sc_module,
     Picoseconds ready{};         // data that were read at once are here; there was room in buffers
     Picoseconds written{};       // what was written is in memory
     Outcome outcome{};
-    Hold hold{};                  // if a task follows it
-    Picoseconds asked{};          // what is written comes after cores were asked
+    Hold hold{};          // if a task follows it
+    Picoseconds asked{};  // what is written comes after cores were asked
     // Written, but DRAM is not reserved yet: it is not their turn, or there is no room in buffers.
     boost::container::static_vector<LateWrite, 12> late{};
   };
@@ -213,7 +211,9 @@ class HomeAgent final : public sc_core::sc_module,
   std::optional<Picoseconds> end(Access& access, const Reply& reply);
   sim::Task<> follow(Access access, Reply reply);
   sim::Task<> follow_writes(Access access, Picoseconds directory, Picoseconds done, Reply reply);
-  sim::Task<> write_late(Access& access, Picoseconds directory);
+  sim::Task<> write_late(Access& access, Picoseconds directory, Picoseconds done,
+                         const Reply& reply);
+  void return_to(const Access& access, Picoseconds done, const Reply& reply);
   Hold hold(unsigned socket, std::uint64_t line, bool at_home);
   void settle(const Hold& hold, Picoseconds until);
   Picoseconds way_home(const Access& access) const;

@@ -5,11 +5,11 @@
 namespace ioasim::memory {
 
 Dram::Dram(const sc_core::sc_module_name& name, sim::Clockwork& clock, const Params& params,
-           unsigned sockets)
+           Placement placement)
     : sc_module{name},
       home{"home", clock, *this},
       store_{params.capacity},
-      timing_{params, sockets} {}
+      timing_{params, std::move(placement)} {}
 
 std::optional<Picoseconds> Dram::request(unsigned, sim::Transaction& transaction, Picoseconds at) {
   const Hpa address{transaction.get_address()};

@@ -28,9 +28,12 @@ class Dram final : public sc_core::sc_module, public sim::Target {
                    Field{"written_bytes", &Stats::written_bytes, "bytes written"}};
   };
 
-  // Memory of several sockets is split among them in equal parts.
+  // All of `capacity` is memory, and sockets have equal parts of it; or `placement` says which.
   Dram(const sc_core::sc_module_name& name, sim::Clockwork& clock, const Params& params,
-       unsigned sockets = 1);
+       unsigned sockets = 1)
+      : Dram{name, clock, params, Placement{Hpa{params.capacity.count}, sockets}} {}
+  Dram(const sc_core::sc_module_name& name, sim::Clockwork& clock, const Params& params,
+       Placement placement);
 
   sim::TargetSocket home;  // the home agent, or any initiator
 

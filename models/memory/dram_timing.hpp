@@ -18,18 +18,20 @@ namespace ioasim::memory {
 class DramTiming {
  public:
   explicit DramTiming(const Params& params, unsigned sockets = 1)
-      : placement_{Hpa{params.capacity.count}, sockets},
+      : DramTiming{params, Placement{Hpa{params.capacity.count}, sockets}} {}
+  DramTiming(const Params& params, Placement placement)
+      : placement_{std::move(placement)},
         channels_{params.channels},
         interleave_{params.channels, 0},
         latency_{params.latency},
         line_time_{transfer_time(line_bytes, params.channel_bandwidth)},
         refresh_interval_{params.refresh_interval},
         refresh_time_{params.refresh_time},
-        free_at_(std::size_t{params.channels} * sockets) {}
+        free_at_(std::size_t{params.channels} * placement_.sockets()) {}
 
   // One access to a line (whole or part) that reaches the controller at `at`; returns when its
-  // data have been transferred. Calls come in order of arrival, up to the fixed lookup time of
-  // the cache in front.
+  // data have been transferred. Calls come in order of arrival, up to the lookup of the cache in
+  // front and the wait for its tag pipeline.
   Picoseconds access(Hpa address, Picoseconds at) {
     const auto socket = std::size_t{placement_.socket_of(address)};
     const auto channel = socket * channels_ + interleave_.of(address.line());

@@ -60,7 +60,8 @@ struct Machine::Slot {
 Machine::Machine(const Description& description, const sim::ClockworkParams& clock_params)
     : description_{description},
       clock_{"clockwork", clock_params},
-      memory_{"memory", clock_, memory_params(description), description.sockets},
+      memory_{"memory", clock_, memory_params(description),
+              memory::Placement{memory_map(description.memory.capacity), description.sockets}},
       home_{"llc",
             clock_,
             bus_,
@@ -164,8 +165,7 @@ cpu::Firmware Machine::firmware() const {
                          .ecam = {ecam, ecam_buses * ecam_bus_bytes},
                          .units = {},
                          .cores = static_cast<unsigned>(cores_.size())};
-  const auto end = memory_params(description_).capacity.count;
-  const memory::Placement placement{Hpa{end}, description_.sockets};
+  const memory::Placement placement{firmware.memory, description_.sockets};
   for (unsigned n = 0; n < description_.sockets; ++n) firmware.sockets.push_back(placement.part(n));
   for (std::size_t n = 0; n < description_.iommus.size(); ++n) {
     cpu::RemappingUnit unit{.registers = iommu_registers + n * page_bytes, .scope = {}};

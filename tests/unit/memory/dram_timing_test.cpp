@@ -130,6 +130,28 @@ TEST(Placement, SocketsHaveEqualPartsAndTheLastTheRest) {
   }
 }
 
+// A hole is nobody's memory.
+TEST(Placement, EqualPartsAreOfMemoryAndNotOfAddresses) {
+  constexpr std::uint64_t gib = 1u << 30;
+  const std::vector<Range<Hpa>> map{{Hpa{0}, 3 * gib}, {Hpa{4 * gib}, 5 * gib}};
+  const Placement two{map, 2};
+  EXPECT_EQ(two.part(0), (Range<Hpa>{Hpa{0}, 5 * gib}));
+  EXPECT_EQ(two.part(1), (Range<Hpa>{Hpa{5 * gib}, 4 * gib}));
+  EXPECT_EQ(two.socket_of(Hpa{5 * gib - 1}), 0u);
+  EXPECT_EQ(two.socket_of(Hpa{5 * gib}), 1u);
+  const Placement four{map, 4};
+  for (unsigned socket = 0; socket < 4; ++socket) {
+    std::uint64_t bytes = 0;
+    for (const auto& range : map) {
+      const auto begin = std::max(range.base, four.part(socket).base);
+      const auto end = std::min(range.end(), four.part(socket).end());
+      if (begin < end) bytes += end - begin;
+    }
+    EXPECT_EQ(bytes, 2 * gib) << socket;
+  }
+  EXPECT_EQ(Placement(map, 8).socket_of(Hpa{4 * gib}), 3u);  // above 3 GiB of memory
+}
+
 TEST(DramTiming, EachSocketHasItsChannels) {
   DramTiming dram{four_channels, 2};
   const auto remote = 2ull << 30;
