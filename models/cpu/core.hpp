@@ -169,6 +169,7 @@ class Core final : public sc_core::sc_module, public Instructions, public sim::I
   void empty_write_combining();
   void empty_write_combining(std::uint64_t line);
   void device_write(Hpa address, std::span<const std::byte> from);
+  void send_and_wait(sim::Payload& payload);
   bool enqueue(Hpa address, const std::array<std::byte, line_bytes>& command);
   void check_command(const char* instruction, Hpa address);
   void response(unsigned port, sim::Transaction& transaction, Picoseconds at) override;
@@ -243,6 +244,7 @@ class Core final : public sc_core::sc_module, public Instructions, public sim::I
 
   std::bitset<256> pending_interrupts_;
   sim::PayloadPool pool_;
+  const sim::Transaction* awaited_ = nullptr;  // the request to a device that the thread waits for
   Picoseconds next_uncached_write_{};
   std::optional<Picoseconds> finished_at_;  // the instruction that the thread waits for
   Stats stats_;

@@ -155,11 +155,7 @@ std::uint64_t Core::read_uncached(Hpa address, unsigned bytes) {
   payload.prepare(tlm::TLM_READ_COMMAND, address.value,
                   std::as_writable_bytes(std::span{&value, 1}).first(bytes));
   pcie::tlp_of(payload).kind = pcie::TlpKind::memory_read;
-  if (const auto done = mmio.send(payload, clock_.now())) {
-    thread_.sleep_until(*done);
-  } else {
-    await_finish();
-  }
+  send_and_wait(payload);
   const bool answered = payload.is_response_ok();
   payload.release();
   return answered ? value : ~0ull >> (64 - 8 * bytes);
@@ -191,12 +187,22 @@ void Core::device_write(Hpa address, std::span<const std::byte> from) {
   if (mmio.send(payload, clock_.now())) payload.release();
 }
 
-void Core::response(unsigned, sim::Transaction& transaction, Picoseconds at) {
-  const bool answered = pcie::tlp_of(transaction).kind == pcie::TlpKind::deferrable_write;
-  if (transaction.is_write() && !answered) {
-    transaction.release();
+void Core::send_and_wait(sim::Payload& payload) {
+  awaited_ = &payload;
+  if (const auto done = mmio.send(payload, clock_.now())) {
+    thread_.sleep_until(*done);
   } else {
+    await_finish();
+  }
+  awaited_ = nullptr;
+}
+
+// What nobody waits for was posted.
+void Core::response(unsigned, sim::Transaction& transaction, Picoseconds at) {
+  if (&transaction == awaited_) {
     finish(at);
+  } else {
+    transaction.release();
   }
 }
 
@@ -249,11 +255,7 @@ bool Core::enqueue(Hpa address, const std::array<std::byte, line_bytes>& command
   payload.prepare(tlm::TLM_WRITE_COMMAND, address.value, line_bytes);
   pcie::tlp_of(payload).kind = pcie::TlpKind::deferrable_write;
   std::ranges::copy(command, sim::data_of(payload).begin());
-  if (const auto done = mmio.send(payload, clock_.now())) {
-    thread_.sleep_until(*done);
-  } else {
-    await_finish();
-  }
+  send_and_wait(payload);
   const bool accepted = payload.is_response_ok();
   payload.release();
   return accepted;

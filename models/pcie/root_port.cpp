@@ -90,25 +90,20 @@ void RootPort::settle(sim::Transaction& transaction) {
 
 std::optional<Picoseconds> RootPort::downward(unsigned port, sim::Transaction& transaction,
                                               Picoseconds at) {
+  if (!is_taken(port, transaction)) {
+    transaction.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
+    return at + params_.latency;
+  }
   if (port == cores_own_config) {
     serve_own_config(transaction);
     return at + params_.latency;
   }
-  if (!to_link.bound()) {  // nothing is plugged in
-    transaction.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
-    return at + params_.latency;
-  }
   Tlp& tlp = tlp_of(transaction);
   const bool write = transaction.is_write();
-  const bool deferrable = write && tlp.kind == TlpKind::deferrable_write;
+  const bool deferrable = is_deferrable(transaction);
   tlp = Tlp{};
   if (port == cores_lower_config) {
     tlp.kind = write ? TlpKind::config_write : TlpKind::config_read;
-    const auto function = (transaction.get_address() - assignment_.ecam.value) / page_bytes;
-    if ((function & 0xff) != 0) {  // one device, one function below
-      transaction.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
-      return at + params_.latency;
-    }
   } else {
     tlp.kind = deferrable ? TlpKind::deferrable_write
                : write    ? TlpKind::memory_write
@@ -119,6 +114,21 @@ std::optional<Picoseconds> RootPort::downward(unsigned port, sim::Transaction& t
     response(below, transaction, *done);
   }
   return std::nullopt;
+}
+
+bool RootPort::is_deferrable(sim::Transaction& transaction) {
+  return transaction.is_write() && tlp_of(transaction).kind == TlpKind::deferrable_write;
+}
+
+// Whether there is somebody for it: the port itself, or the one function of the one device below,
+// if one is plugged in. A deferrable write is a memory request (PCIe 6.32): no configuration space
+// takes it.
+bool RootPort::is_taken(unsigned port, sim::Transaction& transaction) {
+  if (port == cores) return to_link.bound();
+  if (is_deferrable(transaction)) return false;
+  if (port == cores_own_config) return true;
+  const auto function = (transaction.get_address() - assignment_.ecam.value) / page_bytes;
+  return to_link.bound() && (function & 0xff) == 0;
 }
 
 void RootPort::serve_own_config(sim::Transaction& transaction) {

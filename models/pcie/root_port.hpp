@@ -64,6 +64,8 @@ class RootPort final : public sc_core::sc_module, public sim::Target, public sim
   std::optional<Picoseconds> upward(sim::Transaction& transaction, Picoseconds at);
   std::optional<Picoseconds> downward(unsigned port, sim::Transaction& transaction, Picoseconds at);
   bool well_formed(const sim::Transaction& transaction) const;
+  bool is_taken(unsigned port, sim::Transaction& transaction);
+  static bool is_deferrable(sim::Transaction& transaction);
   void serve_own_config(sim::Transaction& transaction);
   void settle(sim::Transaction& transaction);
   void complete(sim::Transaction* transaction);

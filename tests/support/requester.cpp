@@ -25,7 +25,11 @@ Request& Requester::send(tlm::tlm_command command, std::uint64_t address, Data d
   const bool write = command == tlm::TLM_WRITE_COMMAND;
   auto& header = pcie::tlp_of(payload);
   header = tlp;
-  header.kind = write ? pcie::TlpKind::memory_write : pcie::TlpKind::memory_read;
+  if (!write) {
+    header.kind = pcie::TlpKind::memory_read;
+  } else if (tlp.kind != pcie::TlpKind::deferrable_write) {
+    header.kind = pcie::TlpKind::memory_write;
+  }
   auto& from = sim::extension<memory::Origin>(payload);
   from.agent = origin.agent;
   from.who = origin.who;

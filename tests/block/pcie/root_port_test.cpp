@@ -156,6 +156,24 @@ TEST_F(RootPortTest, OwnConfigurationIsABridge) {
   });
 }
 
+// PCIe 6.32: a memory request, which no configuration space takes.
+TEST_F(RootPortTest, DeferrableWriteGoesToMemoryWindowsOnly) {
+  for (auto* from : {&window, &own, &lower}) from->tlp.kind = TlpKind::deferrable_write;
+  run([&] {
+    const Request& taken = window.write(0xc000'0000, filled(64, 1));
+    const Request& at_port = own.write(0x00, filled(64, 1));
+    const Request& at_device = lower.write(ecam.value + (1 << 20), filled(64, 1));
+    sleep(10_us);
+    EXPECT_TRUE(taken.ok());
+    for (const auto* refused : {&at_port, &at_device}) {
+      EXPECT_EQ(refused->status, tlm::TLM_ADDRESS_ERROR_RESPONSE);
+      EXPECT_EQ(refused->done_at, latency);
+    }
+    ASSERT_EQ(link.seen.size(), 1u);
+    EXPECT_EQ(link.seen[0].tlp.kind, TlpKind::deferrable_write);
+  });
+}
+
 // PCIe 2.4.1: the completion of a register read pushes posted writes that came before it.
 TEST_F(RootPortTest, ReadCompletionWaitsForEarlierWrites) {
   unit.hold = true;
