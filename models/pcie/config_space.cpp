@@ -1,5 +1,7 @@
 #include "pcie/config_space.hpp"
 
+#include <cstring>
+
 #include "base/check.hpp"
 
 namespace ioasim::pcie {
@@ -19,6 +21,21 @@ void ConfigSpace::write(unsigned offset, unsigned bytes, std::uint32_t value) {
     const unsigned kept = value_[offset + i] & ~mask;
     value_[offset + i] = static_cast<std::uint8_t>(kept | ((value >> 8 * i) & mask));
   }
+}
+
+bool ConfigSpace::serve(unsigned offset, std::span<std::byte> data, bool is_write) {
+  constexpr unsigned dword = 4;
+  if (data.empty() || offset % dword + data.size() > dword) return false;
+  const auto bytes = static_cast<unsigned>(data.size());
+  std::uint32_t value = 0;
+  if (is_write) {
+    std::memcpy(&value, data.data(), bytes);
+    write(offset, bytes, value);
+  } else {
+    value = read(offset, bytes);
+    std::memcpy(data.data(), &value, bytes);
+  }
+  return true;
 }
 
 void ConfigSpace::define(unsigned offset, unsigned bytes, std::uint32_t value,

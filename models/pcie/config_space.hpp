@@ -3,7 +3,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "base/address.hpp"
 #include "base/bits.hpp"
@@ -64,6 +66,10 @@ class ConfigSpace {
   std::uint32_t read(unsigned offset, unsigned bytes) const;
   // Changes the bits that are writable.
   void write(unsigned offset, unsigned bytes, std::uint32_t value);
+
+  // Serves a request to read into `data`, or to write it, of 1 to 4 bytes within one dword (PCIe
+  // 2.2.7). False, and nothing is done, if it is any other.
+  bool serve(unsigned offset, std::span<std::byte> data, bool is_write);
 
   // For whoever builds the function: sets the value, and which bits software may change.
   void define(unsigned offset, unsigned bytes, std::uint32_t value, std::uint32_t writable = 0);

@@ -228,18 +228,11 @@ void Endpoint::serve(sim::Transaction* transaction) {
 
 void Endpoint::serve_config(sim::Transaction& transaction) {
   const auto offset = static_cast<unsigned>(transaction.get_address() % page_bytes);
-  const auto bytes = std::min(transaction.get_data_length(), 4u);
-  std::uint32_t value = 0;
-  if (transaction.is_write()) {
-    std::memcpy(&value, transaction.get_data_ptr(), bytes);
-    config_.write(offset, bytes, value);
-    decode_control();
-  } else {
-    value = config_.read(offset, bytes);
-    std::memcpy(transaction.get_data_ptr(), &value, bytes);
-  }
-  tlp_of(transaction).status = CompletionStatus::successful;
-  transaction.set_response_status(tlm::TLM_OK_RESPONSE);
+  const bool served = config_.serve(offset, sim::data_of(transaction), transaction.is_write());
+  if (transaction.is_write()) decode_control();
+  tlp_of(transaction).status =
+      served ? CompletionStatus::successful : CompletionStatus::unsupported_request;
+  transaction.set_response_status(served ? tlm::TLM_OK_RESPONSE : tlm::TLM_ADDRESS_ERROR_RESPONSE);
 }
 
 void Endpoint::serve_memory(sim::Transaction& transaction) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 
 namespace ioasim::pcie {
 
@@ -133,16 +132,8 @@ bool RootPort::is_taken(unsigned port, sim::Transaction& transaction) {
 
 void RootPort::serve_own_config(sim::Transaction& transaction) {
   const auto offset = static_cast<unsigned>(transaction.get_address() % page_bytes);
-  const auto bytes = std::min(transaction.get_data_length(), 4u);
-  std::uint32_t value = 0;
-  if (transaction.is_write()) {
-    std::memcpy(&value, transaction.get_data_ptr(), bytes);
-    config_.write(offset, bytes, value);
-  } else {
-    value = config_.read(offset, bytes);
-    std::memcpy(transaction.get_data_ptr(), &value, bytes);
-  }
-  transaction.set_response_status(tlm::TLM_OK_RESPONSE);
+  const bool served = config_.serve(offset, sim::data_of(transaction), transaction.is_write());
+  transaction.set_response_status(served ? tlm::TLM_OK_RESPONSE : tlm::TLM_ADDRESS_ERROR_RESPONSE);
 }
 
 void RootPort::response(unsigned port, sim::Transaction& transaction, Picoseconds at) {
@@ -187,7 +178,7 @@ unsigned RootPort::debug(unsigned port, sim::Transaction& transaction) {
       return iommu.debug(transaction);
     case cores_own_config:
       serve_own_config(transaction);
-      return transaction.get_data_length();
+      return transaction.is_response_ok() ? transaction.get_data_length() : 0;
     default:
       return to_link.bound() ? to_link.debug(transaction) : 0;
   }

@@ -82,5 +82,25 @@ TEST_F(Windows, EnqcmdIsAnsweredBehindPostedWrites) {
   });
 }
 
+// A configuration request is for one dword or a part of it (PCIe 2.2.7).
+TEST_F(Windows, ConfigurationSpaceTakesOneDwordAtATime) {
+  constexpr unsigned bar0 = 0x10;
+  run([&] {
+    auto& core = host.core();
+    host.enable_engine();
+    for (const auto base : {config(0, 1), config(1, 0)}) {
+      EXPECT_EQ(core.read_uncached(base, 2), 0x1af5u);
+      EXPECT_EQ(core.read_uncached(base, 8), ~0ull);
+      const auto before = core.read_uncached(base + bar0, 4);
+      core.write_uncached(base + bar0, 0xffff'ffff'ffff'ffff, 8);
+      EXPECT_EQ(core.read_uncached(base + bar0, 4), before);
+      const std::array<std::byte, line_bytes> command{};
+      core.movdir64b(base, cpu::Command{command});
+      core.sfence();
+      EXPECT_EQ(core.read_uncached(base + bar0, 4), before);
+    }
+  });
+}
+
 }  // namespace
 }  // namespace ioasim

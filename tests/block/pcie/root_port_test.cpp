@@ -153,6 +153,10 @@ TEST_F(RootPortTest, OwnConfigurationIsABridge) {
     EXPECT_EQ(own.read(0x0e, 1).value(), 1u);
     EXPECT_EQ(own.read(0x19, 1).value(), 1u);
     EXPECT_EQ(own.read(0x00, 4).done_at, latency);
+    EXPECT_FALSE(own.read(0x00, 8).ok());
+    EXPECT_FALSE(own.read(0x0a, 4).ok());
+    test::Data data(8);
+    EXPECT_EQ(own.debug_read(0x00, data), 0u);
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
 #include <vector>
 
 #include "base/prng.hpp"
@@ -50,6 +51,30 @@ TEST(ConfigSpace, OnlyWritableBitsChange) {
   EXPECT_EQ(space.read(0x40, 4), 0xa534'a675u);
   space.write(0x40, 4, 0);
   EXPECT_EQ(space.read(0x40, 4), 0xa500'a005u);
+}
+
+TEST(ConfigSpace, RequestIsForADwordOrAPartOfIt) {
+  ConfigSpace space;
+  space.define(0x40, 4, 0x04030201, ~0u);
+  space.define(0x44, 4, 0x08070605, ~0u);
+  for (unsigned offset = 0x40; offset < 0x44; ++offset) {
+    for (unsigned bytes = 0; bytes <= 8; ++bytes) {
+      const bool within = bytes > 0 && offset + bytes <= 0x44;
+      std::array<std::byte, 8> data{};
+      const auto part = std::span{data}.first(bytes);
+      EXPECT_EQ(space.serve(offset, part, false), within) << offset << " " << bytes;
+      for (unsigned i = 0; i < 8; ++i) {
+        const auto expected = within && i < bytes ? offset + i - 0x3f : 0;
+        EXPECT_EQ(data[i], std::byte(expected)) << offset << " " << bytes;
+      }
+      data.fill(std::byte{0xff});
+      const auto before = space.read(0x40, 4);
+      EXPECT_EQ(space.serve(offset, part, true), within);
+      EXPECT_EQ(space.read(0x44, 4), 0x08070605u);
+      EXPECT_EQ(space.read(0x40, 4) != before, within);
+      space.write(0x40, 4, before);
+    }
+  }
 }
 
 TEST(ConfigSpace, AgreesWithBytesUnderRandomWrites) {
