@@ -13,7 +13,8 @@ namespace ioasim::cpu {
 void Core::clflush(Hpa address) {
   ++stats_.flushes;
   if (!home_.holds(address.line_base(), line_bytes)) return execute(params_.clflush);
-  wait_for([&] { return stores_visible(); });
+  empty_write_combining();
+  wait_for([&] { return stores_visible() && combined_writes_ == 0; });
   begin_flush(address.line(), trace::Flush::clflush);
   wait_for([&] { return uses_[index(Use::flush)] == 0; });
 }
@@ -21,11 +22,12 @@ void Core::clflush(Hpa address) {
 void Core::clflushopt(Hpa address) { flush_weakly(address, false); }
 void Core::clwb(Hpa address) { flush_weakly(address, true); }
 
-// Goes through the store buffer, and so after older stores to its line; it is done some time after
-// it has left.
+// Goes through the store buffer, and so after older stores to its line, which also leave the
+// write-combining buffers first; it is done some time after it has left.
 void Core::flush_weakly(Hpa address, bool keep) {
   ++stats_.flushes;
   if (!home_.holds(address.line_base(), line_bytes)) return execute(cycle_);
+  if (combining_in_use()) empty_write_combining(address.line());
   if (stores_.full()) wait_for([&] { return !stores_.full(); });
   TRACE(bus_, clock_.now(),
         trace::FlushHeld{number_, address.line_base(),

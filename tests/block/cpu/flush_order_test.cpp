@@ -200,6 +200,36 @@ TEST_F(FlushOrderTest, DoorbellAfterSfenceNeverOvertakesAFlush) {
   });
 }
 
+// ---- weakly ordered stores of the same core ----
+
+// Ordered with all stores: each of two buffers goes to memory first.
+TEST_F(FlushOrderTest, ClflushComesAfterOlderNonTemporalStores) {
+  run([&] {
+    core0.store_nt(x, test::word(7));
+    core0.store_nt(y, test::word(8));
+    core0.clflush(x);
+    EXPECT_EQ(memory(x), 7u);
+    EXPECT_EQ(memory(y), 8u);
+    EXPECT_EQ(now(), 2 * cycle + miss + flush);
+  });
+}
+
+// Ordered with those to their line, which must have left the core.
+TEST_F(FlushOrderTest, WeakFlushesComeAfterOlderNonTemporalStoresToTheirLine) {
+  run([&] {
+    core0.store_nt(x, test::word(7));
+    core0.store_nt(y, test::word(8));
+    EXPECT_EQ(time_of([&] { core0.clflushopt(x); }), reach_home + cycle);
+    sleep(1_us);
+    EXPECT_EQ(memory(x), 7u);
+    EXPECT_EQ(memory(y), 0u);
+    EXPECT_EQ(time_of([&] { core0.clwb(y); }), reach_home + cycle);
+    sleep(1_us);
+    EXPECT_EQ(memory(y), 8u);
+    EXPECT_EQ(time_of([&] { core0.clwb(y); }), cycle);
+  });
+}
+
 // ---- clwb ----
 
 // Invariant 33; that the line is kept is the model's choice (hardware.md 6.18).
