@@ -156,6 +156,7 @@ class Core final : public sc_core::sc_module, public Instructions, public sim::I
   void flush_line(std::uint64_t buffer);
   static void flushed_at(void* core, std::uint64_t buffer, Picoseconds done);
   void all_visible();
+  void all_ended();
 
   // ---- uncached, write-combining, devices (core_uncached.cpp) ----
   void access_uncached(Hpa address, std::span<std::byte> data, bool write, const Route& route);

@@ -72,7 +72,7 @@ void Core::invd() {
 
 void Core::flush_caches(trace::Flush instruction) {
   ++stats_.cache_flushes;
-  all_visible();
+  all_ended();
   flush_all(instruction).start();
   await_finish();
 }
@@ -84,12 +84,18 @@ sim::Task<> Core::flush_all(trace::Flush instruction) {
 
 // ---- fences ----
 
-// Every store, flush and claim of this core has ended.
+// Every store and flush of this core has ended. A prefetch is ordered with neither fences nor
+// locked operations (SDM vol. 2, PREFETCHh).
 void Core::all_visible() {
   empty_write_combining();
-  wait_for([&] {
-    return stores_.empty() && combined_writes_ == 0 && free_buffers_.size() == fill_buffers_.size();
-  });
+  wait_for(
+      [&] { return stores_visible() && combined_writes_ == 0 && uses_[index(Use::flush)] == 0; });
+}
+
+// And prefetches: nothing will be brought in.
+void Core::all_ended() {
+  all_visible();
+  wait_for([&] { return free_buffers_.size() == fill_buffers_.size(); });
 }
 
 void Core::mfence() {
@@ -143,6 +149,8 @@ struct Core::Locked {
 template <class Operation>
 std::uint64_t Core::locked(Hpa address, unsigned bytes, Operation operation) {
   all_visible();
+  const auto last = (address + (bytes - 1)).line();
+  wait_for([&] { return !filling(address.line()) && !filling(last); });
   const auto apply = [](const void* what, std::uint64_t old) {
     return (*static_cast<const Operation*>(what))(old);
   };

@@ -42,7 +42,7 @@ void Core::types_changed() {
 
 void Core::disable_caches(bool disabled) {
   supervisor_only("mov to CR0");
-  all_visible();
+  all_ended();
   caches_disabled_ = disabled;
   types_changed();
 }
@@ -108,7 +108,7 @@ void Core::wrmsr(std::uint32_t index, std::uint64_t value) {
 
 // False if the register does not exist, or does not take the value.
 bool Core::write_msr(std::uint32_t index, std::uint64_t value) {
-  all_visible();  // serialising
+  all_ended();  // serialising, and types may change
   if (const auto range = range_of(index)) {
     return index % 2 == 0 ? mtrrs_.write_base(*range, value) : mtrrs_.write_mask(*range, value);
   }

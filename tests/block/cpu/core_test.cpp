@@ -110,6 +110,43 @@ TEST_F(CoreTest, FenceAndExecuteTakeTheirTime) {
   });
 }
 
+// PREFETCHh is ordered with no fence and no locked operation (SDM vol. 2).
+TEST_F(CoreTest, FencesAndLockedOperationsDoNotWaitForPrefetches) {
+  const Hpa own = address + 0x100;
+  run([&] {
+    core0.lock_add(own, 1, 8);
+    core0.prefetch(address);
+    core0.prefetch(address + 0x1000, true);
+    EXPECT_EQ(time_of([&] { core0.sfence(); }), fence);
+    EXPECT_EQ(time_of([&] { core0.mfence(); }), fence);
+    EXPECT_EQ(time_of([&] { core0.lock_add(own, 1, 8); }), l1 + 8_ns);
+    sleep(1_us);
+    EXPECT_EQ(state(0, address), cache::State::exclusive);
+    EXPECT_EQ(state(0, address + 0x1000), cache::State::exclusive);
+  });
+}
+
+TEST_F(CoreTest, LockedOperationWaitsForAPrefetchOfItsLine) {
+  run([&] {
+    core0.prefetch(address);
+    core0.lock_add(address, 1, 8);
+    EXPECT_EQ(now(), miss + l1 + 8_ns);
+    core0.prefetch(address + 0x1000);
+    const auto begin = now() - cycle;
+    core0.lock_add(address + 0x1000 - 4, 1, 8);  // the second of its lines
+    EXPECT_EQ(now() - begin, miss + l1 + llc + dram + l2 + 8_ns + 1'000_ns);
+  });
+}
+
+TEST_F(CoreTest, WbinvdWaitsForPrefetches) {
+  run([&] {
+    core0.prefetch(address);
+    core0.wbinvd();
+    sleep(1_us);
+    EXPECT_FALSE(cached(address));
+  });
+}
+
 TEST_F(CoreTest, StatisticsCountWhatWasExecuted) {
   run([&] {
     core0.load<std::uint64_t>(address);

@@ -317,6 +317,16 @@ TEST_F(MemoryTypeTest, ModifiedLinesStayUntilWbinvdWhileCachesAreOff) {
   });
 }
 
+// The line is on its way when they are switched off.
+TEST_F(MemoryTypeTest, PrefetchEndsBeforeCachesAreOff) {
+  run([this] {
+    core0.prefetch(x);
+    core0.disable_caches(true);
+    EXPECT_EQ(now(), miss);
+    EXPECT_EQ(state(0, x), State::exclusive);
+  });
+}
+
 TEST_F(MemoryTypeTest, AccessesAreCoherentWhileCachesAreOff) {
   run([this] {
     core0.disable_caches(true);
