@@ -150,6 +150,7 @@ class Core final : public sc_core::sc_module, public Instructions, public sim::I
   template <class Operation>
   std::uint64_t lock_device(Hpa address, unsigned bytes, Operation operation);
   void lock_lines(Locked* request);
+  void lock_owned_lines(Locked* request);
   void lock_line(Locked& request, std::uint64_t line);
   bool lines_held(const Locked& request);
   static void line_locked(void* locked, std::uint64_t, Picoseconds done);

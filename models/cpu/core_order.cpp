@@ -156,16 +156,31 @@ std::uint64_t Core::locked(Hpa address, unsigned bytes, Operation operation) {
   };
   Locked request{
       .address = address, .bytes = bytes, .apply = apply, .operation = &operation, .core = this};
+  bool caches_off = false;
   if (!plain(address, bytes, {})) {
     const Route way = route(address, bytes, {});
     const Route end = route(address + (bytes - 1), 1, {});
-    request.cached = way.type == MemoryType::write_back && way.fill && end.type == way.type;
+    const bool write_back = way.type == MemoryType::write_back && end.type == way.type;
+    request.cached = write_back && way.fill;
+    caches_off = write_back && !way.fill;
     request.around = way.coherent ? Around::uncached : Around::bypass;
     if (!way.memory) return lock_device(address, bytes, operation);
   }
-  clock_.at<&Core::lock_lines>(clock_.now() + l1_lookup_, this, &request);
+  const auto at = clock_.now() + l1_lookup_;
+  if (caches_off) {
+    clock_.at<&Core::lock_owned_lines>(at, this, &request);
+  } else {
+    clock_.at<&Core::lock_lines>(at, this, &request);
+  }
   await_finish();
   return request.old;
+}
+
+// Nothing is brought in, and the lines that the core owns stay.
+void Core::lock_owned_lines(Locked* request) {
+  home_.catch_up();
+  request->cached = lines_held(*request);
+  lock_lines(request);
 }
 
 // PCIe knows no lock of ours: a device sees a read and a write.

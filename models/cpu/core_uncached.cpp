@@ -16,7 +16,7 @@ struct Core::GoAround {
   cache::Piece piece;
   bool write;
   Around around;
-  bool cached;  // the core's own caches are looked at first
+  bool owned;  // first the core looks whether it owns the line
 };
 
 // Strongly ordered: after every earlier store, and one after the other.
@@ -42,12 +42,15 @@ void Core::access_uncached(Hpa address, std::span<std::byte> data, bool write, c
     return;
   }
   wait_for([&] { return combined_writes_ == 0; });
-  const bool through = write && route.type == MemoryType::write_through;
+  // A write-back store comes here while caches are off: it writes the line that the core owns, or
+  // through a copy of it.
+  const bool write_back = write && route.type == MemoryType::write_back;
+  const bool through = write_back || (write && route.type == MemoryType::write_through);
   const auto around = through          ? Around::write_through
                       : route.coherent ? Around::uncached
                                        : Around::bypass;
   cache::for_each_piece(address, data, [&](const Piece& piece) {
-    GoAround access{piece, write, around, write && route.type == MemoryType::write_back};
+    GoAround access{piece, write, around, write_back};
     clock_.at<&Core::go_around>(clock_.now() + l1_lookup_ + l2_lookup_, this, &access);
     await_finish();
   });
@@ -55,7 +58,7 @@ void Core::access_uncached(Hpa address, std::span<std::byte> data, bool write, c
 
 void Core::go_around(GoAround* access) {
   const auto& piece = access->piece;
-  if (access->cached) {  // caches are off, and what they hold stays
+  if (access->owned) {
     home_.catch_up();
     if (const auto hit = caches_.access(piece.line, true); hit.data != nullptr) {
       commit(piece, hit.data);

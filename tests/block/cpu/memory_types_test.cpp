@@ -317,6 +317,39 @@ TEST_F(MemoryTypeTest, ModifiedLinesStayUntilWbinvdWhileCachesAreOff) {
   });
 }
 
+TEST_F(MemoryTypeTest, SharedLinesStayAndAreWrittenThroughWhileCachesAreOff) {
+  run([this] {
+    dirty(core0, x, 5);
+    core1.load<std::uint64_t>(x);
+    core0.disable_caches(true);
+    ASSERT_EQ(state(0, x), State::shared);
+    core0.store<std::uint64_t>(x + 8, 6);
+    EXPECT_NE(state(0, x), State::invalid);
+    EXPECT_EQ(memory(x + 8), 6u);
+    EXPECT_EQ(snooped(x), 5u);
+    EXPECT_EQ(time_of([&] { EXPECT_EQ(core0.load<std::uint64_t>(x + 8), 6u); }), l1);
+    EXPECT_EQ(core1.load<std::uint64_t>(x + 8), 6u);
+    EXPECT_EQ(pair.system.home.breach(x.line()), "");
+  });
+}
+
+TEST_F(MemoryTypeTest, LockedOperationsUseTheLinesThatAreThereWhileCachesAreOff) {
+  run([this] {
+    dirty(core0, x, 5);
+    core0.disable_caches(true);
+    EXPECT_EQ(time_of([&] { EXPECT_EQ(core0.lock_add(x, 1, 8), 5u); }), l1 + 8_ns);
+    EXPECT_EQ(state(0, x), State::modified);
+    EXPECT_EQ(memory(x), 0u);
+    EXPECT_EQ(core0.lock_add(y, 1, 8), 0u);  // brings nothing in
+    EXPECT_FALSE(cached(y));
+    EXPECT_EQ(memory(y), 1u);
+    EXPECT_EQ(core0.lock_add(y - 4, 1, 8), std::uint64_t{1} << 32);  // half of it is there
+    EXPECT_FALSE(cached(y));
+    EXPECT_EQ(memory(x), 6u);
+    EXPECT_EQ(memory(y - 4), (std::uint64_t{1} << 32) + 1);
+  });
+}
+
 // The line is on its way when they are switched off.
 TEST_F(MemoryTypeTest, PrefetchEndsBeforeCachesAreOff) {
   run([this] {
