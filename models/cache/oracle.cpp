@@ -95,9 +95,12 @@ void Oracle::take(Picoseconds at, const trace::StoreHeld& held) {
 
 void Oracle::take(Picoseconds, const trace::UncachedStore& doorbell) {
   for (auto& store : held_stores_) {
-    if (store.core != doorbell.core || store.due == store.bytes) continue;
-    store.due = store.bytes;
-    lines_[store.line].told.clear();
+    if (store.core != doorbell.core) continue;
+    const auto before = store.due;
+    for (std::uint64_t byte = 0; byte < line_bytes; ++byte) {
+      if (store.at[byte] <= doorbell.executed) store.due |= store.bytes & bit(byte);
+    }
+    if (store.due != before) lines_[store.line].told.clear();
   }
 }
 

@@ -3,11 +3,11 @@
 // walks, and descriptor fetches of invalidation queues.
 //
 // What is a stale read. Memory starts as zeros, and the newest value of a byte is that of its last
-// MemoryWrite. A store that waits in a write-combining buffer joins that order when its core rings
-// a doorbell (UncachedStore): until then nobody may expect it, from then on everybody but its own
-// core must, until a MemoryWrite of the byte, its own or a later one. Values are compared, so an
-// old byte of the same value is not stale; bytes are judged and not lines, so false sharing is not
-// reported.
+// MemoryWrite. A store that waits in a write-combining buffer joins that order when a doorbell
+// (UncachedStore) that its core has executed after it rings: until then nobody may expect it, from
+// then on everybody but its own core must, until a MemoryWrite of the byte, its own or a later one.
+// Values are compared, so an old byte of the same value is not stale; bytes are judged and not
+// lines, so false sharing is not reported.
 //
 // What is reported. The first consumption and not every copy: what is made from a stale value is a
 // new value. A read is judged line by line, and a reader (agent, number, snooped or not) is told of
@@ -55,7 +55,7 @@ class Oracle final : public trace::Listener {
     std::uint64_t line;
     std::uint32_t core;
     ByteSet bytes = 0;
-    ByteSet due = 0;  // those from before the core's last doorbell
+    ByteSet due = 0;  // those from before a doorbell of the core
     LineData data{};
     std::array<Picoseconds, line_bytes> at{};
   };

@@ -84,10 +84,11 @@ void Core::store_nt(Hpa address, std::span<const std::byte> from, PatIndex pat) 
 void Core::combine(Hpa address, std::span<const std::byte> from, const Route& route) {
   cache::for_each_piece(address, only_read(from), [&](const Piece& piece) {
     wait_for([&] { return !stores_.holds_line(piece.line) && !filling(piece.line); });
-    TRACE(bus_, clock_.now(), trace::StoreHeld{number_, piece.address(), piece.data});
-    if (const auto out = combining_.add(piece.address(), piece.data, route.coherent)) {
-      write_out(*out);
+    if (home_.holds(piece.address(), piece.data.size())) {
+      TRACE(bus_, clock_.now(), trace::StoreHeld{number_, piece.address(), piece.data});
     }
+    const auto out = combining_.add(piece.address(), piece.data, route.coherent, clock_.now());
+    if (out) write_out(*out);
     thread_.sleep(cycle_);
   });
 }
@@ -103,6 +104,9 @@ void Core::write_combined() {
   const auto contents = combined_.front();
   combined_.pop_front();
   const bool memory = home_.holds(contents.line, line_bytes);
+  if (!memory) {
+    TRACE(bus_, clock_.now(), trace::UncachedStore{number_, contents.line, contents.stored});
+  }
   for (std::size_t begin = 0; begin < line_bytes;) {
     if (!contents.written[begin]) {
       ++begin;
@@ -177,7 +181,7 @@ void Core::write_uncached(Hpa address, std::uint64_t value, unsigned bytes) {
   });
   thread_.sleep_until(next_uncached_write_);
   next_uncached_write_ = clock_.now() + params_.uncached_write;
-  TRACE(bus_, clock_.now(), trace::UncachedStore{number_, address});
+  TRACE(bus_, clock_.now(), trace::UncachedStore{number_, address, clock_.now()});
   device_write(address, std::as_bytes(std::span{&value, 1}).first(bytes));
   thread_.sleep(cycle_);
 }
@@ -253,7 +257,7 @@ bool Core::enqueue(Hpa address, const std::array<std::byte, line_bytes>& command
     execute(l1_lookup_ + l2_lookup_);
     return false;
   }
-  TRACE(bus_, clock_.now(), trace::UncachedStore{number_, address});
+  TRACE(bus_, clock_.now(), trace::UncachedStore{number_, address, clock_.now()});
   auto& payload = pool_.take();
   payload.prepare(tlm::TLM_WRITE_COMMAND, address.value, line_bytes);
   pcie::tlp_of(payload).kind = pcie::TlpKind::deferrable_write;

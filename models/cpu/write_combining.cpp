@@ -7,7 +7,7 @@ namespace ioasim::cpu {
 
 std::optional<WriteCombining::Contents> WriteCombining::add(Hpa address,
                                                             std::span<const std::byte> bytes,
-                                                            bool coherent) {
+                                                            bool coherent, Picoseconds now) {
   const auto offset = address - address.line_base();
   CHECK(!bytes.empty() && offset + bytes.size() <= line_bytes);
   std::optional<Contents> displaced;
@@ -18,6 +18,7 @@ std::optional<WriteCombining::Contents> WriteCombining::add(Hpa address,
       std::ranges::copy(bytes, line.data.begin());
       line.written.set();
       line.coherent = coherent;
+      line.stored = now;
       return line;
     }
     if (used_ == buffers_.size()) displaced = take_oldest();
@@ -28,6 +29,7 @@ std::optional<WriteCombining::Contents> WriteCombining::add(Hpa address,
   }
   Buffer& buffer = buffers_[at];
   buffer.coherent = coherent;
+  buffer.stored = now;
   std::ranges::copy(bytes, buffer.data.begin() + static_cast<std::ptrdiff_t>(offset));
   buffer.written |= std::bitset<line_bytes>{~0ull >> (line_bytes - bytes.size()) << offset};
   if (buffer.whole()) return release(buffer);

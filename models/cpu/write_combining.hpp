@@ -13,6 +13,7 @@
 
 #include "base/address.hpp"
 #include "base/check.hpp"
+#include "base/time.hpp"
 
 namespace ioasim::cpu {
 
@@ -24,6 +25,7 @@ class WriteCombining {
     std::array<std::byte, line_bytes> data{};
     std::bitset<line_bytes> written{};
     bool coherent = true;  // the line is taken out of the caches first
+    Picoseconds stored{};  // when the last of its bytes was
     bool whole() const { return written.all(); }
   };
 
@@ -32,7 +34,8 @@ class WriteCombining {
   bool empty() const { return used_ == 0; }
   // Adds bytes that lie in one line. Returns the buffer that had to be emptied for it: its own,
   // now full, or the oldest of the others. A whole line leaves at once, displacing none.
-  std::optional<Contents> add(Hpa address, std::span<const std::byte> bytes, bool coherent = true);
+  std::optional<Contents> add(Hpa address, std::span<const std::byte> bytes, bool coherent = true,
+                              Picoseconds now = {});
   // Empties the oldest buffer, or that of a line; nothing if there is none.
   std::optional<Contents> take_oldest();
   std::optional<Contents> take(std::uint64_t line);

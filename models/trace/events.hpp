@@ -195,15 +195,18 @@ struct LineLost {
       Field{"from_number", &LineLost::from_number, "core, or socket"}};
 };
 
-// A store of a core has gone to a device, and every earlier store to write-back memory is visible:
-// what rings a doorbell.
+// A store of a core has gone to a device: what rings a doorbell. One that is weakly ordered has
+// waited in a write-combining buffer since it was executed, and promises nothing about earlier
+// ones; of any other, every earlier store to write-back memory is visible.
 struct UncachedStore {
   std::uint32_t core;
   Hpa address;
+  Picoseconds executed;
   static constexpr std::string_view name = "uncached_store";
   static constexpr auto fields =
       std::tuple{Field{"core", &UncachedStore::core, "core"},
-                 Field{"address", &UncachedStore::address, "host physical address"}};
+                 Field{"address", &UncachedStore::address, "host physical address"},
+                 Field{"executed", &UncachedStore::executed, "when the core executed it"}};
 };
 
 // A remapping unit has recorded a fault, or found no free record (overflow).

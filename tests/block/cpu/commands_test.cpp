@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "cache/oracle.hpp"
 #include "support/core_pair.hpp"
 
 namespace ioasim::cpu {
@@ -111,6 +112,29 @@ TEST_F(CommandsTest, Movdir64bIsWeaklyOrdered) {
     core0.movdir64b(device, command());
     EXPECT_EQ(snooped(x + 0x1000), 5u);
   });
+}
+
+// A doorbell past stores that wait in write-combining buffers: a fence is missing. It rings when it
+// leaves the core, and says nothing of stores that were executed after it.
+TEST_F(CommandsTest, Movdir64bToADeviceIsADoorbell) {
+  cache::Oracle oracle;
+  bus.add(oracle);
+  run([&] {
+    core0.store_nt(x, test::word(7));
+    core0.movdir64b(device, command());
+    EXPECT_EQ(snooped(x), 0u);
+    EXPECT_TRUE(oracle.stale_reads().empty());
+    core0.execute(reach_home);
+    EXPECT_EQ(snooped(x), 0u);
+    ASSERT_EQ(oracle.stale_reads().size(), 1u);
+    EXPECT_EQ(oracle.stale_reads()[0].missing, cache::Missing::fence_after_store);
+    core0.movdir64b(device, command());
+    core0.store_nt(x + 64, test::word(8));
+    core0.execute(reach_home);
+    EXPECT_EQ(snooped(x + 64), 0u);
+    EXPECT_EQ(oracle.stale_reads().size(), 1u);
+  });
+  bus.remove(oracle);
 }
 
 TEST_F(CommandsTest, CoreSeesItsOwnMovdir64b) {

@@ -72,7 +72,10 @@ class OracleBench : public testing::Test {
     const auto bytes = data(values);
     oracle.on(now, trace::StoreHeld{who, Hpa{address}, bytes});
   }
-  void doorbell(std::uint32_t who) { oracle.on(now, trace::UncachedStore{who, Hpa{0xfe000000}}); }
+  void doorbell(std::uint32_t who) { doorbell(who, now); }
+  void doorbell(std::uint32_t who, Picoseconds executed) {
+    oracle.on(now, trace::UncachedStore{who, Hpa{0xfe000000}, executed});
+  }
   void hold_flush(std::uint32_t who, std::uint64_t address, trace::Flush instruction) {
     oracle.on(now, trace::FlushHeld{who, Hpa{address}, instruction});
   }

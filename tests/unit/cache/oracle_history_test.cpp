@@ -96,7 +96,7 @@ TEST(OracleHistoryTest, AgreesWithAMapOfBytes) {
     const auto action = prng.between(0, 9);
     if (action == 0) {
       map.doorbell(who);
-      oracle.on({}, trace::UncachedStore{who, Hpa{0}});
+      oracle.on({}, trace::UncachedStore{who, Hpa{0}, {}});
     } else if (action <= 2) {
       if (!map.may_hold(who, address, data.size())) continue;
       map.hold(who, address, data);

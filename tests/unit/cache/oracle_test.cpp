@@ -213,6 +213,24 @@ TEST_F(OracleTest, OnlyTheStoresBeforeTheDoorbellAreExpected) {
   expect(buffer(0), Missing::fence_after_store);
 }
 
+// A weakly ordered doorbell has itself waited in a buffer.
+TEST_F(OracleTest, OnlyTheStoresBeforeADoorbellThatRingsLaterAreExpected) {
+  now = 1_ns;
+  hold(0, 0x1000, {1});
+  now = 3_ns;
+  hold(0, 0x1001, {2});
+  now = 5_ns;
+  doorbell(0, 2_ns);
+  read(device(true), 0x1001, {0});
+  EXPECT_TRUE(oracle.stale_reads().empty());
+  read(device(true), 0x1000, {0, 0});
+  EXPECT_EQ(only().bytes, 1u);
+  EXPECT_EQ(only().newest, std::byte{1});
+  doorbell(0, 3_ns);
+  read(device(true), 0x1000, {1, 0});
+  EXPECT_EQ(last().newest, std::byte{2});
+}
+
 TEST_F(OracleTest, TheHoldingCoreMayReadEitherValue) {
   write(core(0), 0x1000, {5});
   hold(0, 0x1000, {6});
