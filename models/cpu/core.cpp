@@ -208,6 +208,8 @@ void Core::drain_stores() {
 // Lines of later stores are brought in meanwhile, so that misses overlap. One may be lost again
 // before its store's turn.
 void Core::claim_ahead() {
+  if (stores_.size() <= 1) return;
+  home_.catch_up();
   for (std::size_t n = 1; n < stores_.size() && !free_buffers_.empty(); ++n) {
     const auto line = stores_.at(n).line;
     if (stores_.at(n).flush() || filling(line) || cache::writable(caches_.state(line))) continue;
@@ -219,6 +221,7 @@ void Core::claim_ahead() {
 void Core::prefetch(Hpa address, bool write) {
   const auto line = address.line();
   const Route way = route(address, 1, {});
+  home_.catch_up();
   const bool cacheable = way.memory && way.fill && way.type >= MemoryType::write_through;
   if (cacheable && !free_buffers_.empty() && !filling(line) &&
       (write ? !cache::writable(caches_.state(line))

@@ -147,6 +147,64 @@ TEST_F(CoreTest, WbinvdWaitsForPrefetches) {
   });
 }
 
+// How far a flush of whole caches has come is seen by whoever looks into caches, whether or not
+// somebody else has looked meanwhile.
+class MeanwhileFlushed : public CoreTest {
+ protected:
+  // Core 1 has the line, and core 0 begins to flush.
+  void begin_flush() {
+    core1.load<std::uint64_t>(address);
+    flush_began = now();
+    pair.system.home.flush_all(0, trace::Flush::wbinvd).start();
+  }
+  // From the beginning of the flush until it takes the line.
+  Picoseconds length() {
+    begin_flush();
+    while (state(1, address) != cache::State::invalid) {
+      sleep(1_ns);
+      pair.system.home.catch_up();
+    }
+    const auto length = now() - flush_began;
+    sleep(100_us);
+    return length;
+  }
+  // What the instruction asks of the home agent.
+  template <class Instruction>
+  std::uint64_t requests(Instruction instruction) {
+    const auto& stats = pair.system.home.stats();
+    const auto before = stats.core_reads.n + stats.core_writes.n;
+    instruction();
+    sleep(reach_home);
+    return stats.core_reads.n + stats.core_writes.n - before;
+  }
+
+  Picoseconds flush_began{};
+};
+
+TEST_F(MeanwhileFlushed, LineIsPrefetched) {
+  run([&] {
+    const auto taken = length();
+    for (const bool write : {false, true}) {
+      begin_flush();
+      sleep_until(flush_began + taken);
+      EXPECT_EQ(requests([&] { core1.prefetch(address, write); }), 1u);
+      sleep(100_us);
+    }
+  });
+}
+
+// A store waits behind one that misses; its line is claimed meanwhile.
+TEST_F(MeanwhileFlushed, LineIsClaimedAhead) {
+  run([&] {
+    const auto taken = length();
+    begin_flush();
+    sleep_until(flush_began + taken - miss / 2);
+    core1.store<std::uint64_t>(address + 0x1000, 1);
+    sleep_until(flush_began + taken);
+    EXPECT_EQ(requests([&] { core1.store<std::uint64_t>(address, 1); }), 1u);
+  });
+}
+
 TEST_F(CoreTest, StatisticsCountWhatWasExecuted) {
   run([&] {
     core0.load<std::uint64_t>(address);
