@@ -69,9 +69,11 @@ struct RootPortParams {
             "[platform-specific; model choice]"},
       Field{"ddio", &RootPortParams::ddio,
             "snooped writes may allocate in the last-level cache; else they go to memory [D-09]"},
-      Field{"ddio_ways", &RootPortParams::ddio_ways,
-            "ways that they may allocate in, the first ones; 0: those of the socket [CAL-13]",
-            Limits{0u, 32u}}};
+      Field{
+          "ddio_ways", &RootPortParams::ddio_ways,
+          "ways that they may allocate in, the first ones; 0: those of the socket; of no effect if "
+          "the socket's `cache.llc.ddio` is off [CAL-13]",
+          Limits{0u, 32u}}};
 
   void check(Problems& problems) const {
     if (!std::has_single_bit(max_payload)) {

@@ -214,6 +214,16 @@ void check_payloads(const Description& description, const Node& root,
   }
 }
 
+void check_ddio_ways(const Description& description, const Node& root,
+                     const config::Origins& origins) {
+  const auto ways = description.cache.llc.ways;
+  for (const RootPort& port : description.root_ports) {
+    if (port.params.ddio_ways <= ways) continue;
+    throw config::conflict(root, origins, port.name + ".ddio_ways",
+                           fmt::format("must not exceed cache.llc.ways ({})", ways));
+  }
+}
+
 }  // namespace
 
 std::vector<DeviceKindInfo> device_kinds() {
@@ -261,6 +271,7 @@ Description load(const Value& document, const std::vector<config::Setting>& sett
   config::check(root, origins);
   check_wiring(description, root, origins);
   check_payloads(description, root, origins);
+  check_ddio_ways(description, root, origins);
   check_sockets(description, root, origins);
   return description;
 }

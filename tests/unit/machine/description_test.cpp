@@ -128,6 +128,12 @@ TEST(Description, PayloadsMustFitThePort) {
             "--set dma0.function.max_payload=512: must not exceed port0.max_payload (256)");
 }
 
+TEST(Description, DdioWaysOfAPortMustBeThere) {
+  EXPECT_EQ(error_of(small, {"port0.ddio_ways=21"}),
+            "--set port0.ddio_ways=21: must not exceed cache.llc.ways (20)");
+  EXPECT_EQ(read(small, {"port0.ddio_ways=20"}).root_ports[0].params.ddio_ways, 20u);
+}
+
 TEST(Description, UnknownKind) {
   EXPECT_EQ(error_of(with(small, "dma-engine", "dma-engin")),
             "m.yaml:8:16: dma0.kind=dma-engin: unknown choice; did you mean dma-engine?");
