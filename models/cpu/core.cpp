@@ -21,7 +21,8 @@ Core::Core(const sc_core::sc_module_name& name, sim::Clockwork& clock, trace::Bu
       thread_{clock},
       fill_buffers_(params.fill_buffers),
       stores_{params.store_buffer},
-      combining_{params.write_combining_buffers} {
+      combining_{params.write_combining_buffers},
+      combined_{params.write_combining_buffers + 1} {
   for (unsigned n = params.fill_buffers; n-- > 0;) free_buffers_.push_back(n);
   types_changed();
 }

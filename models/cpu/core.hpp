@@ -11,7 +11,7 @@
 
 #include <algorithm>
 #include <bitset>
-#include <deque>
+#include <boost/circular_buffer.hpp>
 #include <optional>
 
 #include "cache/home_agent.hpp"
@@ -235,8 +235,9 @@ class Core final : public sc_core::sc_module, public Instructions, public sim::I
   StoreBuffer stores_;
 
   WriteCombining combining_;
-  std::deque<WriteCombining::Contents> combined_;  // left the buffers, not yet at the home agent
-  unsigned combined_writes_ = 0;                   // and those not yet in memory
+  // Left the buffers, not yet at the home agent.
+  boost::circular_buffer<WriteCombining::Contents> combined_;
+  unsigned combined_writes_ = 0;  // and those not yet in memory
 
   Pat pat_;
   Mtrrs mtrrs_;

@@ -94,6 +94,7 @@ void Core::combine(Hpa address, std::span<const std::byte> from, const Route& ro
 }
 
 void Core::write_out(const WriteCombining::Contents& contents) {
+  if (combined_.full()) combined_.set_capacity(2 * combined_.capacity());
   combined_.push_back(contents);
   ++combined_writes_;
   clock_.at<&Core::write_combined>(clock_.now() + l1_lookup_ + l2_lookup_, this);

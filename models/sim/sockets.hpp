@@ -89,7 +89,9 @@ class InitiatorSocket final : public InitiatorBase {
   bool foreign_ = false;
   Transaction* in_request_ = nullptr;  // between BEGIN_REQ and END_REQ of a foreign target
   std::uint64_t requests_ = 0;         // begun with a foreign target
-  std::deque<Transaction*> held_;      // by the request exclusion rule
+  // By the request exclusion rule.
+  // tidy: allow std::deque: of a foreign target only
+  std::deque<Transaction*> held_;
   std::unique_ptr<Backward> backward_;
 };
 
@@ -124,8 +126,10 @@ class TargetSocket final : public TargetBase {
   bool foreign_ = false;
   PayloadPool pool_;
   std::vector<std::unique_ptr<Adopted>> adopted_;
-  std::deque<Adopted*> answered_;  // by the response exclusion rule
-  bool responding_ = false;        // to the first of them
+  // By the response exclusion rule.
+  // tidy: allow std::deque: of a foreign initiator only
+  std::deque<Adopted*> answered_;
+  bool responding_ = false;  // to the first of them
   std::unique_ptr<Forward> forward_;
 };
 

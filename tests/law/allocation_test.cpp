@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 
+#include "support/data.hpp"
 #include "support/machine_bench.hpp"
 
 namespace {
@@ -40,6 +41,7 @@ namespace {
 constexpr std::uint64_t source = 0x100'0000;
 constexpr std::uint64_t target = 0x300'0000;
 constexpr std::uint32_t bytes = 8u << 20;
+constexpr Hpa windows{0xc000'0000};  // the engine's comes first
 
 class Allocation : public test::MachineBench {
  protected:
@@ -89,6 +91,39 @@ TEST_F(Allocation, NoneWithTranslationThatMisses) {
     }
     host.enable_translation();
     expect_none();
+  });
+}
+
+// Stores of every kind, to memory and to a device, and what orders them.
+TEST_F(Allocation, NoneForWhatACoreStores) {
+  run([&] {
+    expect_counted();
+    auto& core = host.core();
+    const auto command = test::pattern(line_bytes, 3);
+    const auto two_lines = test::pattern(2 * line_bytes, 3);
+    const Hpa registers = windows + 0x800;  // the engine ignores them
+    host.enable_engine();
+    const auto round = [&] {
+      for (std::uint64_t n = 0; n < 200; ++n) {
+        const Hpa line{source + n * line_bytes};
+        core.store<std::uint64_t>(line, n);
+        core.clwb(line);
+        core.store_nt(line + 0x10'0000, std::as_bytes(std::span{&n, 1}));
+        core.store_nt(line + 0x20'0000, two_lines);
+        core.movdir64b(line + 0x30'0000, cpu::Command{command});
+        core.movdir64b(registers, cpu::Command{command});
+        core.enqcmds(registers, cpu::Command{command});
+        core.write_uncached(registers, n, 8);
+        core.lock_add(line + 8, 1, 8);
+        if (n % 2 == 0) core.sfence();
+      }
+    };
+    round();
+    allocations = 0;
+    counting = true;
+    round();
+    counting = false;
+    EXPECT_EQ(allocations, 0u);
   });
 }
 
