@@ -35,10 +35,10 @@ CLEAN = {
     "models/base/units.cpp": '#include "base/units.hpp"\n',
     "models/pcie/link.hpp": '#pragma once\n\n#include "base/units.hpp"\n',
     "models/pcie/link.cpp": '#include "pcie/link.hpp"\n',
-    "models/cpu/core.hpp": "#pragma once\n",
+    "models/cpu/instructions.hpp": "#pragma once\n",
     "models/devices/dma.cpp": '#include "pcie/link.hpp"\n',
     "platforms/uapi/vfio.hpp": "#pragma once\n",
-    "platforms/kernel/ioas.cpp": '#include "cpu/core.hpp"\n#include "uapi/vfio.hpp"\n',
+    "platforms/kernel/ioas.cpp": '#include "cpu/instructions.hpp"\n#include "uapi/vfio.hpp"\n',
     "scenarios/scenario.hpp": "#pragma once\n",
     "scenarios/stale.cpp": '#include "scenarios/scenario.hpp"\n',
     "scenarios/main.cpp": "int main() {}\n",
@@ -114,20 +114,20 @@ class Floors(TidyTest):
         self.expect_fail("floors: base (floor 0)")
 
     def test_sideways(self):
-        self.append("models/cpu/core.hpp", '\n#include "iommu/walk.hpp"\n')
-        self.expect_fail("models/cpu/core.hpp:3: floors", "sideways", "iommu (floor 5)")
+        self.append("models/cpu/instructions.hpp", '\n#include "iommu/walk.hpp"\n')
+        self.expect_fail("models/cpu/instructions.hpp:3: floors", "sideways", "iommu (floor 5)")
 
     def test_from_models_to_platforms_and_scenarios(self):
-        self.append("models/cpu/core.hpp", '\n#include "scenarios/scenario.hpp"\n')
+        self.append("models/cpu/instructions.hpp", '\n#include "scenarios/scenario.hpp"\n')
         self.expect_fail("upwards", "scenarios (floor 9)")
 
     def test_from_models_to_tests(self):
-        self.append("models/cpu/core.hpp", '\n#include "support/fake.hpp"\n')
-        self.expect_fail("models/cpu/core.hpp:3: floors", "file of the tests")
+        self.append("models/cpu/instructions.hpp", '\n#include "support/fake.hpp"\n')
+        self.expect_fail("models/cpu/instructions.hpp:3: floors", "file of the tests")
 
     def test_folder_without_a_module_call(self):
         self.write("models/extra/a.hpp", "#pragma once\n")
-        self.append("models/cpu/core.hpp", '\n#include "extra/a.hpp"\n')
+        self.append("models/cpu/instructions.hpp", '\n#include "extra/a.hpp"\n')
         self.expect_fail("models/extra/a.hpp:1: floors")
 
 
@@ -137,15 +137,22 @@ class Firewalls(TidyTest):
                    '#include "memory/store.hpp"\n#include "pcie/link.hpp"\n')
         self.expect_fail("models/devices/dma.cpp:1: firewall")
 
-    def test_kernel_reaches_hardware_through_a_core(self):
+    def test_kernel_reaches_hardware_through_instructions(self):
         for module in ["iommu", "cache", "pcie", "devices", "memory", "machine"]:
             with self.subTest(module):
-                includes = sorted(["cpu/core.hpp", f"{module}/a.hpp", "uapi/vfio.hpp"])
+                includes = sorted(["cpu/instructions.hpp", f"{module}/a.hpp", "uapi/vfio.hpp"])
                 self.write("platforms/kernel/ioas.cpp",
                            "".join(f'#include "{name}"\n' for name in includes))
                 self.expect_fail("platforms/kernel/ioas.cpp:", f"not {module}/a.hpp")
 
-    def test_kvm_reaches_hardware_through_a_core(self):
+    def test_kernel_does_not_see_into_a_core(self):
+        self.write("models/cpu/core.hpp", "#pragma once\n")
+        self.write("platforms/kernel/ioas.cpp",
+                   '#include "cpu/core.hpp"\n#include "cpu/instructions.hpp"\n'
+                   '#include "uapi/vfio.hpp"\n')
+        self.expect_fail("platforms/kernel/ioas.cpp:1: firewall", "not cpu/core.hpp")
+
+    def test_kvm_reaches_hardware_through_instructions(self):
         self.append("platforms/CMakeLists.txt", "module(kvm FLOOR 8 SOURCES vm.cpp)\n")
         self.write("platforms/kvm/vm.cpp", '#include "iommu/walk.hpp"\n')
         self.expect_fail("platforms/kvm/vm.cpp:1: firewall")
