@@ -141,7 +141,7 @@ void Core::store(Hpa address, std::span<const std::byte> from, PatIndex pat) {
     if (way.memory && way.type == MemoryType::write_back && way.fill) {
       store_cached(at, part);
     } else if (way.type == MemoryType::write_combining) {
-      combine(at, part, way);
+      combine(at, part, way.coherent);
     } else {
       access_uncached(at, only_read(part), true, way);
     }

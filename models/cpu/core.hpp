@@ -10,6 +10,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <bitset>
 #include <boost/circular_buffer.hpp>
 #include <optional>
@@ -162,7 +163,7 @@ class Core final : public sc_core::sc_module, public Instructions, public sim::I
   // ---- uncached, write-combining, devices (core_uncached.cpp) ----
   void access_uncached(Hpa address, std::span<std::byte> data, bool write, const Route& route);
   void go_around(GoAround* access);
-  void combine(Hpa address, std::span<const std::byte> from, const Route& route);
+  void combine(Hpa address, std::span<const std::byte> from, bool coherent);
   void write_out(const WriteCombining::Contents& contents);
   void write_combined();
   static void combined_at(void* core, std::uint64_t, Picoseconds done);
@@ -174,6 +175,8 @@ class Core final : public sc_core::sc_module, public Instructions, public sim::I
   void send_and_wait(sim::Payload& payload);
   bool enqueue(Hpa address, const std::array<std::byte, line_bytes>& command);
   void check_command(const char* instruction, Hpa address);
+  // Of a register operand: what else is no instruction.
+  static void check_operand(unsigned bytes) { CHECK(bytes <= 8 && std::has_single_bit(bytes)); }
   void response(unsigned port, sim::Transaction& transaction, Picoseconds at) override;
 
   // ---- types, registers, time (core_system.cpp) ----

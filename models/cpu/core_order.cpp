@@ -103,10 +103,8 @@ void Core::mfence() {
   execute(params_.fence);
 }
 
-void Core::sfence() {
-  all_visible();
-  execute(params_.fence);
-}
+// No load begins before the one before it has ended: there is none to hold back.
+void Core::sfence() { mfence(); }
 
 void Core::lfence() { execute(params_.fence); }
 
@@ -148,6 +146,7 @@ struct Core::Locked {
 
 template <class Operation>
 std::uint64_t Core::locked(Hpa address, unsigned bytes, Operation operation) {
+  check_operand(bytes);
   all_visible();
   const auto last = (address + (bytes - 1)).line();
   wait_for([&] { return !filling(address.line()) && !filling(last); });

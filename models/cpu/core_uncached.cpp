@@ -72,22 +72,22 @@ void Core::go_around(GoAround* access) {
 
 void Core::store_nt(Hpa address, std::span<const std::byte> from, PatIndex pat) {
   ++stats_.stores;
-  for_each_page(address, from, pat, [&](Hpa at, auto part, Route way) {
+  for_each_page(address, from, pat, [&](Hpa at, auto part, const Route& way) {
     if (way.type == MemoryType::uncached || way.type == MemoryType::write_protected) {
       return store(at, part, pat);  // the type overrules the hint (SDM vol. 1, 10.4.6.2)
     }
-    if (way.type != MemoryType::write_combining) way.coherent = true;
-    combine(at, part, way);
+    combine(at, part, way.coherent || way.type != MemoryType::write_combining);
   });
 }
 
-void Core::combine(Hpa address, std::span<const std::byte> from, const Route& route) {
+// Coherent: the line is taken out of the caches when its buffer is emptied.
+void Core::combine(Hpa address, std::span<const std::byte> from, bool coherent) {
   cache::for_each_piece(address, only_read(from), [&](const Piece& piece) {
     wait_for([&] { return !stores_.holds_line(piece.line) && !filling(piece.line); });
     if (home_.holds(piece.address(), piece.data.size())) {
       TRACE(bus_, clock_.now(), trace::StoreHeld{number_, piece.address(), piece.data});
     }
-    const auto out = combining_.add(piece.address(), piece.data, route.coherent, clock_.now());
+    const auto out = combining_.add(piece.address(), piece.data, coherent, clock_.now());
     if (out) write_out(*out);
     thread_.sleep(cycle_);
   });
@@ -155,6 +155,7 @@ void Core::empty_write_combining(std::uint64_t line) {
 // ---- devices ----
 
 std::uint64_t Core::read_uncached(Hpa address, unsigned bytes) {
+  check_operand(bytes);
   ++stats_.uncached_reads;
   empty_write_combining();
   wait_for([&] { return stores_visible() && combined_writes_ == 0; });
@@ -172,6 +173,7 @@ std::uint64_t Core::read_uncached(Hpa address, unsigned bytes) {
 // Posted: the core goes on when the write has left it. Weakly ordered stores and flushes may still
 // be on their way.
 void Core::write_uncached(Hpa address, std::uint64_t value, unsigned bytes) {
+  check_operand(bytes);
   ++stats_.uncached_writes;
   empty_write_combining();
   // What was combined for a device is posted before this write, and stays before it.
@@ -225,7 +227,7 @@ void Core::movdir64b(Hpa address, Command command) {
   check_command("movdir64b", address);
   ++stats_.stores;
   empty_write_combining(address.line());
-  combine(address, command, {.memory = home_.holds(address, line_bytes)});
+  combine(address, command, true);
 }
 
 bool Core::enqcmd(Hpa address, Command command) {

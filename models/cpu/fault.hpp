@@ -1,5 +1,5 @@
 // An exception that an instruction raises, thrown to the software that executed it. The
-// instruction has had no effect.
+// instruction has had no effect, but a serialising one may have waited for earlier ones.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,6 @@
 namespace ioasim::cpu {
 
 enum class Exception : std::uint8_t {
-  invalid_opcode = 6,       // #UD
   general_protection = 13,  // #GP(0)
 };
 
@@ -17,9 +16,7 @@ class Fault final : public std::runtime_error {
  public:
   // "#GP(0): wbinvd needs CPL 0".
   Fault(Exception exception, const std::string& reason)
-      : std::runtime_error{(exception == Exception::general_protection ? "#GP(0): " : "#UD: ") +
-                           reason},
-        exception_{exception} {}
+      : std::runtime_error{"#GP(0): " + reason}, exception_{exception} {}
 
   Exception exception() const { return exception_; }
 

@@ -4,7 +4,7 @@
 // Every call takes simulated time and returns when the next instruction may begin: a load with its
 // value, a store when it has entered the store buffer, a fence when all that it orders is visible.
 // Calls come from the software thread that runs on the core, one at a time. An instruction that
-// faults throws Fault and has done nothing.
+// faults throws Fault and has changed nothing.
 #pragma once
 
 #include <concepts>
@@ -70,8 +70,9 @@ class Instructions {
   virtual void wbnoinvd() = 0;
   virtual void invd() = 0;
 
-  // All earlier stores and flushes of this core are globally visible on return; SFENCE: the same,
-  // and it lets later loads begin earlier. LFENCE: all earlier loads have their values.
+  // All earlier stores and flushes of this core are globally visible on return. SFENCE does not
+  // order loads, which makes no difference to a core that ends one instruction before the next.
+  // LFENCE: all earlier loads have their values.
   virtual void mfence() = 0;
   virtual void sfence() = 0;
   virtual void lfence() = 0;

@@ -2,7 +2,7 @@
 // reached, and what follows from both (SDM vol. 3, 12.5, 12.11, 12.12).
 //
 // Models: variable MTRRs over a default type, with the precedence rules where they overlap; PAT;
-// the effective type. CR0.CD, which makes every access UC, is the core's.
+// the effective type. CR0.CD, under which nothing is brought into caches, is the core's.
 // Does not model: fixed-range MTRRs, SMRRs, physical addresses of fewer than 52 bits.
 #pragma once
 

@@ -251,6 +251,15 @@ TEST_F(CoreTest, UncachedReadThatNothingAnswersIsAllOnes) {
   });
 }
 
+TEST_F(CoreTest, OperandsAreOfOneTwoFourOrEightBytes) {
+  const testing::ExitedWithCode refused{check_exit_status};
+  for (const unsigned bytes : {0u, 3u, 16u}) {
+    EXPECT_EXIT(core0.read_uncached(device, bytes), refused, "bytes");
+    EXPECT_EXIT(core0.write_uncached(device, 1, bytes), refused, "bytes");
+    EXPECT_EXIT(core0.lock_add(address, 1, bytes), refused, "bytes");
+  }
+}
+
 TEST_F(CoreTest, UncachedWritesArePostedAndSpaced) {
   registers.latency = 10_us;
   run([&] {
