@@ -7,9 +7,9 @@ namespace {
 
 using test::Request;
 
-constexpr std::uint64_t a = 0x4000;  // of channel 0
-constexpr std::uint64_t b = 0x4040;  // of channel 1
-constexpr std::uint64_t c = 0x40c0;  // of channel 0
+constexpr std::uint64_t a = 0x4000;  // of channel 1
+constexpr std::uint64_t b = 0x4040;  // of channel 0
+constexpr std::uint64_t c = 0x40c0;  // of channel 1
 
 // ---- miss status registers ----
 

@@ -275,8 +275,8 @@ TEST_F(DeviceAccessTest, ByteEnablesPickBytes) {
     start_dirty();
     write(true, filled(64, new_data));
     EXPECT_EQ(load(), merged(core_data, 8, 4, new_data));
-    write(false, filled(64, old_data));
-    EXPECT_EQ(memory(), merged(old_data, 8, 4, old_data));
+    write(false, filled(64, new_data));
+    EXPECT_EQ(memory(), merged(old_data, 8, 4, new_data));
   });
 }
 

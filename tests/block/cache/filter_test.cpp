@@ -8,7 +8,6 @@ namespace {
 using test::Request;
 
 constexpr std::uint64_t line = 0x4000;
-constexpr std::uint64_t l2_stride = 0x200;      // lines of one set of level 2
 constexpr std::uint64_t filter_stride = 0x800;  // lines of one set of the filter
 
 // The filter has 32 sets of 2 ways, level 2 8 sets of 2, the last level 128 sets of 8.

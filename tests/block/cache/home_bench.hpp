@@ -30,6 +30,8 @@ class HomeBench : public test::Bench {
   static constexpr std::uint64_t memory_bytes = 64u << 20;
   // Lines of one set of the last level are this far apart.
   static constexpr std::uint64_t set_stride = 0x2000;
+  // Of one set of a level 2, which has two ways.
+  static constexpr std::uint64_t l2_stride = 0x200;
 
   static Params small() {
     auto params = test::MemorySystem::small_caches();

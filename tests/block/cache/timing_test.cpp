@@ -237,11 +237,14 @@ TEST_F(Snoops, AnUpgradeOfAnUnsharedLineTakesNone) {
     settle();
     load(1, a);
     settle();
-    flush(0, a, trace::Flush::clflush);
-    settle();
-    write(a, 1);
-    settle();
-    EXPECT_EQ(load(0, a).done_at, now() + lookup);
+    for (const auto other : {a + l2_stride, a + 2 * l2_stride}) {  // displace core 1's copy
+      load(1, other);
+      settle();
+    }
+    EXPECT_EQ(state(0, a), State::shared);
+    EXPECT_EQ(state(1, a), State::invalid);
+    EXPECT_EQ(store(0, a, 5).done_at, now() + lookup);
+    EXPECT_EQ(state(0, a), State::modified);
   });
 }
 
