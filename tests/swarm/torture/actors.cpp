@@ -269,7 +269,14 @@ DeviceActor::DeviceActor(Rig& rig, History& history, Complaints& complaints, con
       aim_{setup.regions, random_} {}
 
 bool DeviceActor::idle() {
-  std::erase_if(in_flight_, [](const Request* request) { return request->done; });
+  std::erase_if(in_flight_, [&](const InFlight& sent) {
+    if (!sent.request->done) return false;
+    if (sent.request->data != sent.data) {
+      complaints_.add(fmt::format("{} ps: device {:#x} was not given what was read for it",
+                                  sent.request->done_at.count(), requester_.origin.who));
+    }
+    return true;
+  });
   return in_flight_.empty();
 }
 
@@ -313,7 +320,9 @@ void DeviceActor::read() {
   requester_.origin.agent = agents[random_.between(0, 2)];
   requester_.origin.snoop = !past_the_caches(*place.region);
   requester_.enables.clear();
-  in_flight_.push_back(&requester_.read(place.address.value, place.bytes));
+  history_.begin_device_read();
+  const Request& request = requester_.read(place.address.value, place.bytes);
+  in_flight_.push_back({&request, history_.device_read()});
 }
 
 // It takes effect as it arrives, which is at once.
@@ -343,7 +352,7 @@ void DeviceActor::write() {
   requester_.origin.snoop = !past_the_caches(*place.region);
   requester_.origin.io_ways = ~0u;
   if (random_.one_in(4)) requester_.origin.io_ways = static_cast<std::uint32_t>(random_.next());
-  in_flight_.push_back(&requester_.write(place.address.value, data));
+  in_flight_.push_back({&requester_.write(place.address.value, data), data});
   const auto& enables = requester_.enables;
   for (std::uint64_t i = 0; i < place.bytes; ++i) {
     const bool enabled = enables.empty() || enables[i % enables.size()] != 0;

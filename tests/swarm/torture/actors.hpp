@@ -88,6 +88,11 @@ class DeviceActor {
   bool idle();
 
  private:
+  struct InFlight {
+    const Request* request;
+    Data data;  // written, or read as it arrived
+  };
+
   void read();
   void write();
   void back_door();
@@ -100,7 +105,7 @@ class DeviceActor {
   const Setup& setup_;
   Prng random_;
   Aim aim_;
-  std::vector<const Request*> in_flight_;
+  std::vector<InFlight> in_flight_;
 };
 
 }  // namespace ioasim::test::torture

@@ -151,7 +151,11 @@ void History::take(Picoseconds at, const trace::MemoryRead& read) {
   in_lines(read.address, read.data, [&](auto number, auto offset, trace::Data piece) {
     judge(line(number), offset, piece, reader);
   });
-  if (read.agent == trace::Agent::core) orders_[read.who].read(read.address, read.data, events_);
+  if (read.agent == trace::Agent::core) {
+    orders_[read.who].read(read.address, read.data, events_);
+  } else {
+    device_read_.insert(device_read_.end(), read.data.begin(), read.data.end());
+  }
 }
 
 // Whether some legal order explains what was read.

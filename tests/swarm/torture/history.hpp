@@ -75,6 +75,10 @@ class History final : public trace::Listener {
   // If no cache holds the line either, that is all there is of it.
   void settled(std::uint64_t line, std::span<const std::byte> memory, bool empty);
 
+  // What was read for the last read of a device, which takes effect at once.
+  void begin_device_read() { device_read_.clear(); }
+  const std::vector<std::byte>& device_read() const { return device_read_; }
+
   const std::vector<Stale>& stale() const { return stale_; }
   std::uint64_t reads() const { return reads_; }
   std::uint64_t writes() const { return writes_; }
@@ -121,6 +125,7 @@ class History final : public trace::Listener {
   std::vector<ProgramOrder> orders_;
   Complaints& complaints_;
   std::vector<Stale> stale_;
+  std::vector<std::byte> device_read_;
   std::uint64_t events_ = 0;
   std::uint64_t reads_ = 0;
   std::uint64_t writes_ = 0;

@@ -49,6 +49,7 @@ struct Setup {
   Weights weights{};
   unsigned device_depth = 1;          // requests of a device in flight
   Picoseconds device_gap{};           // most time between two of its requests
+  bool ask_the_model = true;          // HomeAgent::breach(), beside what readers and memory tell
   bool device_mixes = true;           // some of its accesses to mixed lines are not snooped
   std::uint64_t operations = 40'000;  // of all actors together
   unsigned phases = 8;                // after each, everything settles and is compared

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "cache/oracle.hpp"
+#include "cpu/msr.hpp"
 #include "support/forked.hpp"
 #include "swarm/torture/actors.hpp"
 #include "trace/text_sink.hpp"
@@ -178,10 +179,14 @@ bool Torture::write_everything_back() {
 }
 
 // The first lines of all regions have one set of the last level, which is empty, if it is not
-// sliced. The first device writes to them take the ways that they may; each one more displaces one.
+// sliced. The first device writes to them take the ways that software allows; each one more
+// displaces one. With no way allowed, nothing is allocated.
 void Torture::fill_io_ways() {
   if (rig_.devices.empty() || setup_.caches.llc.slices != 1) return;
-  const auto ways = std::popcount(rig_.home.io_ways(setup_.devices[0]));
+  const auto mask = random_.between(0, (1ull << setup_.caches.llc.ways) - 1);
+  const auto ways = std::popcount(mask);
+  const auto core_of_the_socket = setup_.devices[0] * (setup_.cores / setup_.sockets);
+  rig_.cores[core_of_the_socket]->wrmsr(cpu::msr::iio_llc_ways, mask);
   const auto before = rig_.home.coherence_stats().evictions.n;
   auto& device = *rig_.devices[0];
   device.enables.clear();
@@ -249,6 +254,7 @@ void Torture::compare_counters() {
 }
 
 void Torture::check_breaches() {
+  if (!setup_.ask_the_model) return;
   for_each_line([&](const Region&, Hpa line) {
     const auto breach = rig_.home.breach(line.line());
     if (breach.empty()) return;
