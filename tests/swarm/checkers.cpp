@@ -29,7 +29,8 @@ bool StaleReads::allowed(const cache::StaleRead& stale) const {
   switch (stale.reader.agent) {
     case trace::Agent::core:
     case trace::Agent::device:
-      return stage_.features.reckless;
+      return stage_.features.reckless && stage_.features.no_snoop &&
+             stale.missing != cache::Missing::nothing;
     case trace::Agent::walker: {
       const auto call = in_call_.find(stale.writer.who);
       return !walks_snooped_ && stale.writer.agent == trace::Agent::core &&
