@@ -349,6 +349,7 @@ class InterruptedTest : public CoreTest {
       undisturbed = time_of(instruction);
       sleep_until(10_us);
       EXPECT_EQ(time_of(instruction), undisturbed);
+      EXPECT_TRUE(core0.wait_for_interrupt(0x30, 1_us));
     });
   }
 };
@@ -371,8 +372,12 @@ TEST_F(InterruptedTest, UncachedReadAnsweredLater) {
   expect_same_time([&] { core0.read_uncached(device, 4); });
 }
 
-TEST_F(InterruptedTest, Fence) {
+TEST_F(InterruptedTest, Execute) {
   expect_same_time([&] { core0.execute(50_ns); });
+}
+
+TEST_F(InterruptedTest, Fence) {
+  expect_same_time([&] { core0.mfence(); });
 }
 
 TEST_F(InterruptedTest, Wbinvd) {
