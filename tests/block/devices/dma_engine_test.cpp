@@ -3,12 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <set>
 
-#include "support/bench.hpp"
-#include "support/requester.hpp"
-#include "support/responder.hpp"
+#include "support/engine_bench.hpp"
 
 namespace ioasim::devices {
 namespace {
@@ -17,92 +14,7 @@ using test::filled;
 using test::Request;
 using test::word;
 
-constexpr std::uint64_t bar = 0xc000'0000;
-constexpr std::uint64_t list = 0x10'0000;
-constexpr std::uint64_t source = 0x20'0000;
-constexpr std::uint64_t target = 0x30'0000;
-constexpr RequesterId id = RequesterId::of(2, 0, 0);
-
-class DmaEngineTest : public test::Bench {
- protected:
-  static DmaEngineParams simple() { return {.setup = 100_ns, .issue = 10_ns, .requests_max = 4}; }
-  explicit DmaEngineTest(const DmaEngineParams& params = simple())
-      : engine{"engine", clock, bus, params, {.id = id, .bar0 = Hpa{bar}}} {
-    engine.upstream.bind(upstream.port());
-    cores.socket.bind(engine.downstream);
-    upstream.latency = 400_ns;
-    upstream.defer = true;
-  }
-
-  // ---- configuration space and registers, without time ----
-  std::uint32_t config(unsigned offset, unsigned bytes) {
-    cores.tlp.kind = pcie::TlpKind::config_read;
-    test::Data data(bytes);
-    EXPECT_EQ(cores.debug_read(offset, data), bytes);
-    return static_cast<std::uint32_t>(test::value_of(data));
-  }
-  void set_config(unsigned offset, std::uint32_t value, unsigned bytes) {
-    cores.tlp.kind = pcie::TlpKind::config_write;
-    EXPECT_EQ(cores.debug_write(offset, word(value, bytes)), bytes);
-  }
-  std::uint64_t get(std::uint64_t offset, unsigned bytes) {
-    cores.tlp.kind = pcie::TlpKind::memory_read;
-    test::Data data(bytes);
-    EXPECT_EQ(cores.debug_read(bar + offset, data), bytes);
-    return test::value_of(data);
-  }
-  void set(std::uint64_t offset, std::uint64_t value, unsigned bytes) {
-    cores.tlp.kind = pcie::TlpKind::memory_write;
-    EXPECT_EQ(cores.debug_write(bar + offset, word(value, bytes)), bytes);
-  }
-  // Offset of a capability, found as software does.
-  unsigned capability(unsigned wanted) {
-    for (unsigned at = config(0x34, 1); at != 0; at = config(at + 1, 1)) {
-      if (config(at, 1) == wanted) return at;
-    }
-    ADD_FAILURE() << "no capability " << wanted;
-    return 0;
-  }
-  unsigned device_control() { return capability(0x10) + 8; }
-  void set_control_bit(unsigned bit, bool value) {
-    const auto control = config(device_control(), 2);
-    set_config(device_control(), value ? control | 1u << bit : control & ~(1u << bit), 2);
-  }
-
-  void put_descriptor(DmaDescriptor descriptor, std::uint64_t at = list) {
-    test::Data bytes(sizeof descriptor);
-    std::memcpy(bytes.data(), &descriptor, sizeof descriptor);
-    upstream.put(at, bytes);
-  }
-  void start() {
-    set_config(0x04, 0x6, 2);  // memory space, bus master
-    set(0x08, list, 8);
-    set(0x10, 1, 4);
-  }
-  // One copy, to its end.
-  void copy(DmaDescriptor descriptor) {
-    put_descriptor(descriptor);
-    start();
-    sleep(50_us);
-    EXPECT_EQ(status(), done);
-    EXPECT_FALSE(requests(false).empty());
-    EXPECT_FALSE(requests(true).empty());
-  }
-  enum Status : std::uint64_t { idle, running, done, halted };
-  std::uint64_t status() { return get(0x14, 4); }
-
-  std::vector<test::Responder::Seen> requests(bool write) const {
-    std::vector<test::Responder::Seen> some;
-    for (const auto& entry : upstream.seen) {
-      if (entry.write == write && entry.address >> 20 != list >> 20) some.push_back(entry);
-    }
-    return some;
-  }
-
-  DmaEngine engine;
-  test::Responder upstream{"upstream", clock};
-  test::Requester cores{"cores", clock};
-};
+using DmaEngineTest = test::EngineBench;
 
 TEST_F(DmaEngineTest, CopiesAndTellsSo) {
   const auto data = test::pattern(1000, 3);
@@ -280,10 +192,7 @@ TEST_F(WithoutNoSnoop, BitIsHardWiredToZero) {
 
 TEST_F(DmaEngineTest, InterruptIsAMessageBehindTheData) {
   run([&] {
-    const auto msi = capability(0x05);
-    set_config(msi + 4, 0xfee0'1000, 4);
-    set_config(msi + 12, 0x41, 2);
-    set_config(msi + 2, config(msi + 2, 2) | 1, 2);
+    enable_message(0xfee0'1000, 0x41);
     copy(
         {.source = source, .target = target, .bytes = 1024, .flags = 3 | DmaDescriptor::interrupt});
     const auto& last = upstream.seen.back();

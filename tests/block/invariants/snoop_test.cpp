@@ -1,8 +1,7 @@
 // Invariants 1 to 26 (hardware.md 7.1): how a device's access meets the caches, decided by No Snoop
 // (NS), translation, root port and device; each with data, through a whole machine.
 //
-// What this repository does not have yet is shown to be refused, so that nobody takes it for
-// working:
+// What the model leaves out is shown to be refused, so that nobody takes it for working:
 //    3, 4  first stage, nesting: such PASID entries fault
 //    5     legacy mode: such a root table faults; scalable pass-through is shown in its place
 //    8     legacy reason 0xc: as above; scalable 0x7a is shown
@@ -12,7 +11,7 @@
 // 23, 24 and the kernel's half of 26 are in tests/unit/kernel/invariants_test.cpp.
 #include "block/invariants/coherent_program.hpp"
 #include "block/invariants/dma_machine.hpp"
-#include "block/invariants/engine_on_a_link.hpp"
+#include "support/engine_bench.hpp"
 
 namespace ioasim::test {
 namespace {
@@ -335,20 +334,22 @@ TEST_F(Invariants, I21_MessageCarriesNoNoSnoopAndDoesNotSeeSnp) {
   });
 }
 
+using EngineOnALink = EngineBench;
+
 TEST_F(EngineOnALink, I21_MessageCarriesNeitherNoSnoopNorRelaxedOrdering) {
   run([&] {
-    const auto control = capability(0x10) + 8;
-    set_config(control, get_config(control, 2) | 1u << 11 | 1u << 4, 2);  // both enabled
-    enable_message();
-    copy({.source = 0x20'0000,
-          .target = 0x30'0000,
+    set_control_bit(11, true);
+    set_control_bit(4, true);
+    enable_message(0xfee0'0000, 0x41);
+    copy({.source = source,
+          .target = target,
           .bytes = 64,
           .flags = 3 | devices::DmaDescriptor::interrupt});
-    ASSERT_EQ(link.seen.size(), 4u);
-    EXPECT_TRUE(link.seen[2].tlp.no_snoop);  // the write before it
-    EXPECT_EQ(link.seen[3].address, 0xfee0'0000u);
-    EXPECT_FALSE(link.seen[3].tlp.no_snoop);
-    EXPECT_FALSE(link.seen[3].tlp.relaxed_ordering);
+    ASSERT_EQ(upstream.seen.size(), 4u);
+    EXPECT_TRUE(upstream.seen[2].tlp.no_snoop);  // the write before it
+    EXPECT_EQ(upstream.seen[3].address, 0xfee0'0000u);
+    EXPECT_FALSE(upstream.seen[3].tlp.no_snoop);
+    EXPECT_FALSE(upstream.seen[3].tlp.relaxed_ordering);
   });
 }
 
