@@ -2,8 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "scenarios/dma_driver.hpp"
-#include "scenarios/runner.hpp"
-#include "support/forked.hpp"
+#include "support/run_scenario.hpp"
 
 namespace ioasim::test {
 namespace {
@@ -15,19 +14,10 @@ using scenarios::World;
 
 // Runs it on the server; what did not hold, or who waits for what.
 std::string run(void (*body)(World&), const std::vector<std::string>& settings) {
-  const auto forked = in_fork([&] {
-    const scenarios::Scenario scenario{
-        .name = "found", .question = {}, .platform = "server", .devices = {"dma0"}, .run = body};
-    auto configuration = configure(
-        {.platform = "server", .settings = scenarios::parse_settings(settings)}, &scenario, {});
-    scenarios::Report report;
-    auto found = simulate(scenario, configuration, report, {}).stuck;
-    for (const auto& claim : report.claims()) {
-      if (!claim.held) found += claim.text + " " + claim.detail + "\n";
-    }
-    return found;
-  });
-  return forked.text + forked.why();
+  const scenarios::Scenario scenario{
+      .name = "found", .question = {}, .platform = "server", .devices = {"dma0"}, .run = body};
+  return run_scenario(scenario, settings,
+                      [](const auto& report, const auto&) { return not_held(report); });
 }
 
 // Reads that were in flight when the engine halted fail later: they are the old copy's, and neither
