@@ -7,6 +7,7 @@
 #include <iostream>
 #include <map>
 
+#include "swarm/seeds.hpp"
 #include "swarm/workload.hpp"
 
 namespace ioasim::test {
@@ -14,19 +15,7 @@ namespace {
 
 using scenarios::Mode;
 
-struct Seeds {
-  std::uint64_t first = 1;
-  std::uint64_t last = 64;
-};
-
-Seeds seeds() {
-  const char* const given = std::getenv("IOASIM_SWARM_SEEDS");
-  if (given == nullptr) return {};
-  const std::string text{given};
-  const auto dash = text.find('-');
-  if (dash == std::string::npos) return {1, std::stoull(text)};
-  return {std::stoull(text.substr(0, dash)), std::stoull(text.substr(dash + 1))};
-}
+constexpr const char* variable = "IOASIM_SWARM_SEEDS";
 
 std::string text_of(const Verdict& verdict) {
   std::string text = verdict.hash;
@@ -34,22 +23,14 @@ std::string text_of(const Verdict& verdict) {
   return text;
 }
 
-std::string replay(std::uint64_t seed) {
-  return "seed " + std::to_string(seed) + "; again: IOASIM_SWARM_SEEDS=" + std::to_string(seed) +
-         "-" + std::to_string(seed) + " build/dev/bin/test_swarm";
-}
-
-// The seeds are dealt to cases, which ctest runs side by side.
 class Swarm : public testing::TestWithParam<unsigned> {
  protected:
-  static constexpr unsigned shares = 8;
-
   template <class Visit>
   void for_my_seeds(std::uint64_t every, Visit visit) {
-    const auto [first, last] = seeds();
+    const auto [first, last] = seeds(variable, 64);
     const bool all = last - first < every;
     for (auto seed = first; seed <= last; ++seed) {
-      if ((all || seed % every == 0) && seed / (all ? 1 : every) % shares == GetParam())
+      if ((all || seed % every == 0) && seed / (all ? 1 : every) % seed_shares == GetParam())
         visit(seed);
     }
   }
@@ -58,8 +39,8 @@ class Swarm : public testing::TestWithParam<unsigned> {
 TEST_P(Swarm, BreaksNothing) {
   for_my_seeds(1, [](std::uint64_t seed) {
     const auto verdict = run_swarm({.seed = seed});
-    EXPECT_EQ(verdict.complaints, "") << replay(seed) << "\n" << text_of(verdict);
-    const auto [first, last] = seeds();
+    EXPECT_EQ(verdict.complaints, "") << replay(variable, seed) << "\n" << text_of(verdict);
+    const auto [first, last] = seeds(variable, 64);
     if (first == last) std::cout << text_of(verdict) << "\n";
   });
 }
@@ -68,8 +49,8 @@ TEST_P(Swarm, RunAheadAndStepModeGiveTheSameEvents) {
   for_my_seeds(3, [](std::uint64_t seed) {
     const auto ahead = run_swarm({.seed = seed});
     const auto step = run_swarm({.seed = seed, .mode = Mode::step});
-    EXPECT_EQ(ahead.hash, step.hash) << replay(seed);
-    EXPECT_NE(ahead.hash, "") << replay(seed);
+    EXPECT_EQ(ahead.hash, step.hash) << replay(variable, seed);
+    EXPECT_NE(ahead.hash, "") << replay(variable, seed);
   });
 }
 
@@ -77,12 +58,12 @@ TEST_P(Swarm, BreaksNothingWhateverTheOrderOfTies) {
   for_my_seeds(2, [](std::uint64_t seed) {
     for (const std::uint64_t ties : {1u, 2u}) {
       const auto verdict = run_swarm({.seed = seed, .ties = ties});
-      EXPECT_EQ(verdict.complaints, "") << "ties " << ties << ", " << replay(seed);
+      EXPECT_EQ(verdict.complaints, "") << "ties " << ties << ", " << replay(variable, seed);
     }
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(Share, Swarm, testing::Range(0u, 8u));
+INSTANTIATE_TEST_SUITE_P(Share, Swarm, testing::Range(0u, seed_shares));
 
 // A swarm that does nothing finds nothing: every kind of work and of trouble occurs.
 TEST(SwarmAsAWhole, DoesEverything) {

@@ -1,7 +1,7 @@
 #include "swarm/torture/actors.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <bit>
 
 #include "cpu/msr.hpp"
 
@@ -57,10 +57,11 @@ Data Aim::data(std::uint64_t bytes) {
 
 // ---- a core ----
 
-CoreActor::CoreActor(Rig& rig, History& history, const Setup& setup, unsigned core)
+CoreActor::CoreActor(Rig& rig, History& history, Did& did, const Setup& setup, unsigned core)
     : core_{*rig.cores[core]},
       history_{history},
       order_{history.order(core)},
+      did_{did},
       setup_{setup},
       random_{setup.seed, fmt::format("core{}", core)},
       aim_{setup.regions, random_},
@@ -80,6 +81,7 @@ void CoreActor::step() {
 }
 
 void CoreActor::take(Step step) {
+  ++did_[step_names[static_cast<std::size_t>(step)]];
   switch (step) {
     case Step::load:
       return load();
@@ -138,6 +140,7 @@ void CoreActor::store() {
 
 // Not by way of the store buffer, and ended when the instruction has.
 void CoreActor::store_around(const Place& place, Data& data, cpu::PatIndex type) {
+  ++did_["store around"];
   distinguish(place.address, data);
   order_.store_around(place.address, data);
   core_.store(place.address, data, type);
@@ -202,6 +205,7 @@ void CoreActor::count() {
     order_.begin_locked(address, 8);
     const auto old = core_.lock_add(address, 1, 8);
     order_.end_locked(old, old + 1);
+    ++did_["increment"];
     ++counted_[static_cast<std::size_t>(&region - setup_.regions.data())];
     return fenced();
   }
@@ -251,6 +255,9 @@ void CoreActor::around() {
     if (!setup_.core.self_snoop && !place.region->mixed) return;
     type = random_.one_in(3) ? write_combining : random_.one_in(2) ? uncached_minus : uncached;
   }
+  ++did_[type == write_through     ? "write-through"
+         : type == write_combining ? "write-combining"
+                                   : "uncached"];
   if (read) return load_by(place, type);
   auto data = aim_.data(place.bytes);
   store_around(place, data, type);
@@ -258,12 +265,13 @@ void CoreActor::around() {
 
 // ---- a device ----
 
-DeviceActor::DeviceActor(Rig& rig, History& history, Complaints& complaints, const Setup& setup,
-                         unsigned device)
+DeviceActor::DeviceActor(Rig& rig, History& history, Complaints& complaints, Did& did,
+                         const Setup& setup, unsigned device)
     : rig_{rig},
       requester_{*rig.devices[device]},
       history_{history},
       complaints_{complaints},
+      did_{did},
       setup_{setup},
       random_{setup.seed, fmt::format("device{}", device)},
       aim_{setup.regions, random_} {}
@@ -285,6 +293,7 @@ Picoseconds DeviceActor::step() {
   if (random_.one_in(50)) {
     back_door();
   } else if (random_.one_in(50)) {  // wakes the program, whatever it waits for
+    ++did_["interrupt"];
     rig_.cores[random_.between(0, rig_.cores.size() - 1)]->interrupt(32);
   } else if (in_flight_.size() < setup_.device_depth) {
     random_.one_in(2) ? read() : write();
@@ -297,9 +306,11 @@ Picoseconds DeviceActor::step() {
 void DeviceActor::back_door() {
   auto place = aim_.write(16);
   if (random_.one_in(2)) {
+    ++did_["back-door write"];
     requester_.debug_write(place.address.value, aim_.data(place.bytes));
     return;
   }
+  ++did_["back-door read"];
   Data data(place.bytes);
   requester_.debug_read(place.address.value, data);
   for (std::uint64_t i = 0; i < place.bytes && !place.region->mixed; ++i) {
@@ -320,6 +331,7 @@ void DeviceActor::read() {
   requester_.origin.agent = agents[random_.between(0, 2)];
   requester_.origin.snoop = !past_the_caches(*place.region);
   requester_.enables.clear();
+  ++did_[requester_.origin.snoop ? "device read" : "no-snoop read"];
   history_.begin_device_read();
   const Request& request = requester_.read(place.address.value, place.bytes);
   in_flight_.push_back({&request, history_.device_read()});
@@ -351,6 +363,8 @@ void DeviceActor::write() {
   requester_.origin.agent = trace::Agent::device;
   requester_.origin.snoop = !past_the_caches(*place.region);
   requester_.origin.io_ways = ~0u;
+  ++did_[requester_.origin.snoop ? "device write" : "no-snoop write"];
+  if (!requester_.enables.empty()) ++did_["byte enables"];
   if (random_.one_in(4)) requester_.origin.io_ways = static_cast<std::uint32_t>(random_.next());
   in_flight_.push_back({&requester_.write(place.address.value, data), data});
   const auto& enables = requester_.enables;

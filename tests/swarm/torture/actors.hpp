@@ -35,7 +35,7 @@ class Aim {
 
 class CoreActor {
  public:
-  CoreActor(Rig& rig, History& history, const Setup& setup, unsigned core);
+  CoreActor(Rig& rig, History& history, Did& did, const Setup& setup, unsigned core);
 
   void begin();
   void step();
@@ -68,6 +68,7 @@ class CoreActor {
   cpu::Core& core_;
   History& history_;
   ProgramOrder& order_;
+  Did& did_;
   const Setup& setup_;
   Prng random_;
   Aim aim_;
@@ -80,7 +81,7 @@ class CoreActor {
 
 class DeviceActor {
  public:
-  DeviceActor(Rig& rig, History& history, Complaints& complaints, const Setup& setup,
+  DeviceActor(Rig& rig, History& history, Complaints& complaints, Did& did, const Setup& setup,
               unsigned device);
 
   // Sends a request if one more may be in flight. Returns how long to wait before the next step.
@@ -102,6 +103,7 @@ class DeviceActor {
   Requester& requester_;
   History& history_;
   Complaints& complaints_;
+  Did& did_;
   const Setup& setup_;
   Prng random_;
   Aim aim_;

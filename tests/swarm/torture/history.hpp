@@ -22,7 +22,6 @@
 #include <array>
 #include <bitset>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "swarm/torture/program_order.hpp"

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <array>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "base/prng.hpp"
@@ -33,7 +35,10 @@ enum class Step : std::uint8_t {
   caches_off,  // or on again
   pause,
 };
-inline constexpr std::size_t steps = 16;
+inline constexpr std::array step_names = {
+    "load",     "store", "store_nt", "locked", "count",    "clflush", "clflushopt", "clwb",
+    "prefetch", "fence", "around",   "wbinvd", "wbnoinvd", "io_ways", "caches_off", "pause"};
+inline constexpr std::size_t steps = step_names.size();
 using Weights = std::array<unsigned, steps>;
 
 struct Setup {
@@ -54,6 +59,9 @@ struct Setup {
   std::uint64_t operations = 40'000;  // of all actors together
   unsigned phases = 8;                // after each, everything settles and is compared
 };
+
+// What happened how often: each step by its name, and what follows from them.
+using Did = std::map<std::string, std::uint64_t>;
 
 Setup random_setup(std::uint64_t seed);
 

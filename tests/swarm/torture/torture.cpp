@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <iterator>
 #include <sstream>
 
+#include "base/check.hpp"
 #include "cache/oracle.hpp"
 #include "cpu/msr.hpp"
 #include "support/forked.hpp"
@@ -57,6 +60,7 @@ class Torture {
 
   const Setup setup_;
   Complaints complaints_;
+  Did did_;
   Rig rig_;
   History history_;
   cache::Oracle oracle_;
@@ -82,9 +86,9 @@ Torture::Torture(const Setup& setup)
           1, setup_.operations / setup_.phases / (setup_.cores + setup_.devices.size()))} {
   rig_.bus.add(history_);
   rig_.bus.add(oracle_);
-  for (unsigned n = 0; n < setup_.cores; ++n) cores_.emplace_back(rig_, history_, setup_, n);
+  for (unsigned n = 0; n < setup_.cores; ++n) cores_.emplace_back(rig_, history_, did_, setup_, n);
   for (unsigned n = 0; n < setup_.devices.size(); ++n) {
-    devices_.emplace_back(rig_, history_, complaints_, setup_, n);
+    devices_.emplace_back(rig_, history_, complaints_, did_, setup_, n);
   }
   for (std::size_t n = 0; n < actors_.size(); ++n) {
     actors_[n].script =
@@ -200,6 +204,7 @@ void Torture::fill_io_ways() {
   }
   const auto allowed = static_cast<std::uint64_t>(ways);
   const auto expected = ways == 0 || written < allowed ? 0 : written - allowed;
+  if (expected != 0) ++did_["full ways"];
   const auto displaced = rig_.home.coherence_stats().evictions.n - before;
   if (displaced == expected) return;
   complaints_.add(
@@ -224,6 +229,7 @@ void Torture::hide_a_write() {
     history_.flushed(region.base.line(), number);
   };
   flush();  // not modified, that is
+  ++did_["hidden write"];
   const auto before = load();
   auto& device = *rig_.devices[0];
   device.enables.clear();
@@ -242,6 +248,7 @@ void Torture::compare_counters() {
     if (!region.counts()) continue;
     std::uint64_t counted = 0;
     for (const CoreActor& core : cores_) counted += core.counted()[n];
+    if (counted != 0) ++did_["counter"];
     std::uint64_t value = 0;
     for (std::uint64_t i = 0; i < 8; ++i) {
       const auto byte = history_.newest(region.base + (region.counter + i));
@@ -280,6 +287,7 @@ void Torture::compare_with_oracle() {
                       mine.address == other.address && mine.bytes == other.bytes &&
                       mine.got == other.got && mine.newest == other.newest;
     if (!same) return complaints_.add(text + " is, to the oracle: " + other.text());
+    ++did_["stale read"];
     if (other.missing == cache::Missing::nothing) {
       return complaints_.add("the oracle blames nobody: " + other.text());
     }
@@ -303,39 +311,42 @@ void Torture::look_for_leftovers() {
 }
 
 Verdict Torture::run() {
-  // For whoever looks for the cause of a failure: every event, into a file.
   std::unique_ptr<trace::TextSink> sink;
   if (const char* const path = std::getenv("IOASIM_TORTURE_TRACE")) {
-    sink = std::make_unique<trace::TextSink>(std::fopen(path, "w"));
+    std::FILE* const file = std::fopen(path, "w");
+    CHECK(file != nullptr);
+    sink = std::make_unique<trace::TextSink>(file);
     rig_.bus.add(*sink);
   }
   sc_core::sc_start(sc_core::sc_time(seconds_max, sc_core::SC_SEC));
   look_for_leftovers();
   if (!complaints_.any()) compare_with_oracle();
   const auto& caches = rig_.home.coherence_stats();
-  return {.complaints = complaints_.text(),
-          .operations = operations_,
-          .reads = history_.reads(),
-          .writes = history_.writes(),
-          .stale = history_.stale().size(),
-          .snoops = caches.snoops.n,
-          .evictions = caches.evictions.n,
-          .back_invalidations = caches.back_invalidations.n,
-          .other_sockets = rig_.home.stats().other_sockets.n};
+  did_["operation"] = operations_;
+  did_["read"] = history_.reads();
+  did_["write"] = history_.writes();
+  did_["snoop"] = caches.snoops.n;
+  did_["eviction"] = caches.evictions.n;
+  did_["back-invalidation"] = caches.back_invalidations.n;
+  did_["other socket"] = rig_.home.stats().other_sockets.n;
+  return {complaints_.text(), did_};
 }
 
-std::string to_line(const Verdict& verdict) {
-  return fmt::format("{} {} {} {} {} {} {} {}\n{}", verdict.operations, verdict.reads,
-                     verdict.writes, verdict.stale, verdict.snoops, verdict.evictions,
-                     verdict.back_invalidations, verdict.other_sockets, verdict.complaints);
+// A line for each thing done, an empty one, the complaints.
+std::string to_text(const Verdict& verdict) {
+  std::string text;
+  for (const auto& [what, times] : verdict.did) text += fmt::format("{} {}\n", times, what);
+  return text + "\n" + verdict.complaints;
 }
 
-Verdict of_line(const std::string& text) {
+Verdict of_text(const std::string& text) {
   Verdict verdict;
   std::istringstream in{text};
-  in >> verdict.operations >> verdict.reads >> verdict.writes >> verdict.stale >> verdict.snoops >>
-      verdict.evictions >> verdict.back_invalidations >> verdict.other_sockets;
-  verdict.complaints = text.substr(std::min(text.size(), text.find('\n') + 1));
+  for (std::string line; std::getline(in, line) && !line.empty();) {
+    const auto space = line.find(' ');
+    verdict.did[line.substr(space + 1)] = std::stoull(line.substr(0, space));
+  }
+  verdict.complaints.assign(std::istreambuf_iterator<char>{in}, {});
   return verdict;
 }
 
@@ -344,9 +355,9 @@ Verdict of_line(const std::string& text) {
 Verdict run(const Setup& setup, const std::function<void()>& before) {
   const auto child = in_fork([&] {
     if (before) before();
-    return to_line(Torture{setup}.run());
+    return to_text(Torture{setup}.run());
   });
-  auto verdict = of_line(child.text);
+  auto verdict = of_text(child.text);
   if (!child.ok()) verdict.complaints += child.why();
   return verdict;
 }

@@ -21,14 +21,7 @@ namespace ioasim::test::torture {
 
 struct Verdict {
   std::string complaints{};  // empty: nothing was wrong
-  std::uint64_t operations = 0;
-  std::uint64_t reads = 0;
-  std::uint64_t writes = 0;
-  std::uint64_t stale = 0;
-  std::uint64_t snoops = 0;
-  std::uint64_t evictions = 0;
-  std::uint64_t back_invalidations = 0;
-  std::uint64_t other_sockets = 0;
+  Did did{};
 };
 
 // In a process of its own, in which `before` is called first.
