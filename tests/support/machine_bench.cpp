@@ -30,46 +30,67 @@ void Machine::enable_engine() {
   bar_ = Hpa{core().read_uncached(config(0x14), 4) << 32 | low};
 }
 
-std::uint64_t Machine::read_unit(std::uint64_t offset, unsigned bytes) {
+std::uint64_t Machine::unit(std::uint64_t offset, unsigned bytes) {
   return core().read_uncached(firmware.units[0].registers + offset, bytes);
 }
 
-void Machine::write_unit(std::uint64_t offset, std::uint64_t value, unsigned bytes) {
+void Machine::set_unit(std::uint64_t offset, std::uint64_t value, unsigned bytes) {
   core().write_uncached(firmware.units[0].registers + offset, value, bytes);
 }
 
 void Machine::enable_translation(vtd::PasidEntry pasid) {
   tables.build({}, pasid);
-  write_unit(0x20, tables.root() | 1 << 10, 8);
-  write_unit(0x18, 1u << 30, 4);
-  write_unit(0x90, queue | 1 << 11, 8);
-  write_unit(0x18, 1u << 26, 4);
-  write_unit(0x18, 1u << 31 | 1u << 26, 4);
-  EXPECT_EQ(read_unit(0x1c, 4), 1u << 31 | 1u << 30 | 1u << 26);
+  set_unit(0x20, tables.root() | 1 << 10, 8);
+  set_unit(0x18, 1u << 30, 4);
+  set_unit(0x90, queue | 1 << 11, 8);
+  set_unit(0x18, 1u << 26, 4);
+  set_unit(0x18, 1u << 31 | 1u << 26, 4);
+  EXPECT_EQ(unit(0x1c, 4), 1u << 31 | 1u << 30 | 1u << 26);
 }
 
-void Machine::invalidate() {
-  const vtd::Descriptor all[] = {vtd::context_cache_global(), vtd::pasid_cache_global(),
-                                 vtd::iotlb_global(), vtd::wait_status(status, ++waits_)};
-  for (const auto& descriptor : all) {
+void Machine::submit(std::initializer_list<vtd::Descriptor> of_queue) {
+  for (const auto& descriptor : of_queue) {
     core().store<std::uint64_t>(Hpa{queue + tail_}, descriptor.low);
     core().store<std::uint64_t>(Hpa{queue + tail_ + 8}, descriptor.high);
     tail_ = (tail_ + 32) % 4096;
   }
-  write_unit(0x88, tail_, 8);
+  set_unit(0x88, tail_);
+}
+
+void Machine::invalidate(const vtd::Descriptor& descriptor) {
+  submit({descriptor, vtd::wait_status(status, ++waits_)});
+  wait_for_queue();
+}
+
+void Machine::invalidate() {
+  submit({vtd::context_cache_global(), vtd::pasid_cache_global(), vtd::iotlb_global(),
+          vtd::wait_status(status, ++waits_)});
+  wait_for_queue();
+}
+
+void Machine::wait_for_queue() {
   while (core().load<std::uint32_t>(Hpa{status}) != waits_) core().execute(100_ns);
 }
 
-std::uint64_t Machine::copy(devices::DmaDescriptor descriptor, Picoseconds poll) {
-  namespace reg = devices::dma_register;
+void Machine::start(const devices::DmaDescriptor& descriptor) {
   core().store(Hpa{descriptors}, std::as_bytes(std::span{&descriptor, 1}));
-  core().write_uncached(bar_ + reg::descriptor, descriptors, 8);
-  core().write_uncached(bar_ + reg::doorbell, 1, 4);
+  core().write_uncached(bar_ + devices::dma_register::descriptor, descriptors, 8);
+  ring();
+}
+
+void Machine::ring() { core().write_uncached(bar_ + devices::dma_register::doorbell, 1, 4); }
+
+std::uint64_t Machine::finish(Picoseconds poll) {
   for (;;) {
-    const auto state = core().read_uncached(bar_ + reg::status, 4);
+    const auto state = core().read_uncached(bar_ + devices::dma_register::status, 4);
     if (state > 1) return state;
     core().execute(poll);
   }
+}
+
+std::uint64_t Machine::copy(const devices::DmaDescriptor& descriptor, Picoseconds poll) {
+  start(descriptor);
+  return finish(poll);
 }
 
 namespace {

@@ -22,11 +22,24 @@ class Machine {
   void enable_engine();
   // Translation on, with a wide invalidation queue; PASID 0 of the engine in domain 1.
   void enable_translation(vtd::PasidEntry pasid = {});
-  // Invalidation of everything, waited for.
+  // Registers of the unit.
+  std::uint64_t unit(std::uint64_t offset, unsigned bytes = 8);
+  void set_unit(std::uint64_t offset, std::uint64_t value, unsigned bytes = 8);
+  // Puts descriptors into the invalidation queue.
+  void submit(std::initializer_list<vtd::Descriptor> of_queue);
+  // Invalidation of that, or of everything, waited for.
+  void invalidate(const vtd::Descriptor& descriptor);
   void invalidate();
-  // Starts a copy, and polls in steps of `poll` until it ends. Returns the engine's status.
-  std::uint64_t copy(devices::DmaDescriptor descriptor, Picoseconds poll = 1'000_ns);
+  // Starts a copy; or the last one again.
+  void start(const devices::DmaDescriptor& descriptor);
+  void ring();
+  // Polls in steps of `poll` until the copy ends. Returns the engine's status.
+  std::uint64_t finish(Picoseconds poll = 1'000_ns);
+  // Both.
+  std::uint64_t copy(const devices::DmaDescriptor& descriptor, Picoseconds poll = 1'000_ns);
 
+  // In the engine's configuration space.
+  Hpa config(unsigned offset) const;
   cpu::Core& core() { return machine.core(0); }
   Picoseconds now() { return machine.clock().now(); }
 
@@ -44,9 +57,7 @@ class Machine {
   vtd::Tables tables;
 
  private:
-  Hpa config(unsigned offset) const;
-  std::uint64_t read_unit(std::uint64_t offset, unsigned bytes);
-  void write_unit(std::uint64_t offset, std::uint64_t value, unsigned bytes);
+  void wait_for_queue();
 
   Hpa bar_{};
   std::uint64_t tail_ = 0;

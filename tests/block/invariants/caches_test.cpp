@@ -139,14 +139,14 @@ TEST_F(InvariantsOfTwoSockets, I31_ClflushReachesAnotherSocket) {
 TEST_F(InvariantsOfADistantCore, I32_ClflushoptNeedsSfenceBeforeTheDoorbell) {
   run([&] {
     start();
-    const auto registers = bar();
     const auto read_after_flush = [&](bool fence, Picoseconds pause) {
       make_dirty();
       EXPECT_EQ(memory(), m());  // leaves its descriptor for the doorbell
       core(0).clflushopt(line);
       core(0).execute(pause);
       if (fence) core(0).sfence();
-      ring(registers);
+      host.ring();
+      EXPECT_EQ(host.finish(), done);
       Data data(64);
       core(0).load(Hpa{mailbox}, data);
       return data;

@@ -88,7 +88,6 @@ class CoherentProgram {
       host_.tables.map(base + area * stride, base + area * stride, flags);
     }
     host_.enable_translation();
-    read_bar();
     for (unsigned step = 0; step < steps && found_ < 3; ++step) one_step(step);
     for (std::uint64_t area = 0; area < areas; ++area) {
       const Span whole{area, 0, area_bytes};
@@ -198,27 +197,13 @@ class CoherentProgram {
     }
   }
 
-  void read_bar() {
-    const auto at =
-        host_.firmware.ecam.base + host_.machine.device_id("dma0").value * page_bytes + 0x10;
-    bar_ = Hpa{core(0).read_uncached(at + 4, 4) << 32 | (core(0).read_uncached(at, 4) & ~0xfull)};
-  }
   void start(std::uint64_t source, std::uint64_t target, std::uint64_t bytes, std::uint32_t flags) {
-    const devices::DmaDescriptor descriptor{.source = source,
-                                            .target = target,
-                                            .bytes = static_cast<std::uint32_t>(bytes),
-                                            .flags = flags};
-    core(0).store(Hpa{Machine::descriptors}, std::as_bytes(std::span{&descriptor, 1}));
-    core(0).write_uncached(bar_ + devices::dma_register::descriptor, Machine::descriptors, 8);
-    core(0).write_uncached(bar_ + devices::dma_register::doorbell, 1, 4);
+    host_.start({.source = source,
+                 .target = target,
+                 .bytes = static_cast<std::uint32_t>(bytes),
+                 .flags = flags});
   }
-  void finish() {
-    std::uint64_t status = 1;
-    while ((status = core(0).read_uncached(bar_ + devices::dma_register::status, 4)) <= 1) {
-      core(0).execute(500_ns);
-    }
-    CHECK(status == 2);  // done, not halted
-  }
+  void finish() { CHECK(host_.finish(500_ns) == 2); }  // done, not halted
 
   // ---- findings ----
 
@@ -239,7 +224,6 @@ class CoherentProgram {
   Machine& host_;
   Prng random_;
   std::vector<Data> flat_;
-  Hpa bar_{};
   unsigned found_ = 0;
   std::string differences_;
 };

@@ -50,46 +50,23 @@ class DmaMachine : public MachineBench {
     host.tables.map(unforced_page, page);
     host.enable_translation(pasid);
   }
-  std::uint64_t unit(std::uint64_t at, unsigned bytes = 8) {
-    return core(0).read_uncached(host.firmware.units[0].registers + at, bytes);
-  }
-  void set_unit(std::uint64_t at, std::uint64_t value, unsigned bytes = 8) {
-    core(0).write_uncached(host.firmware.units[0].registers + at, value, bytes);
-  }
-  bool extended_capability(unsigned bit) { return (unit(0x10) >> bit & 1) != 0; }
+  bool extended_capability(unsigned bit) { return (host.unit(0x10) >> bit & 1) != 0; }
   // Reason of the first pending fault, whose record is cleared; 0: none is pending.
   unsigned fault() {
-    const auto status = unit(0x34, 4);
+    const auto status = host.unit(0x34, 4);
     if ((status & 1u << 1) == 0) return 0;  // PPF
-    const auto record = ((unit(0x08) >> 24 & 0x3ff) + (status >> 8 & 0xff)) * 16;
-    const auto high = unit(record + 8);
-    set_unit(record + 8, 1ull << 63);
+    const auto record = ((host.unit(0x08) >> 24 & 0x3ff) + (status >> 8 & 0xff)) * 16;
+    const auto high = host.unit(record + 8);
+    host.set_unit(record + 8, 1ull << 63);
     return static_cast<unsigned>(high >> 32 & 0xff);
   }
-  // Puts descriptors into the invalidation queue. Not to be mixed with host.invalidate().
-  void submit(std::initializer_list<vtd::Descriptor> descriptors) {
-    for (const auto& descriptor : descriptors) {
-      core(0).store<std::uint64_t>(Hpa{Machine::queue + tail_}, descriptor.low);
-      core(0).store<std::uint64_t>(Hpa{Machine::queue + tail_ + 8}, descriptor.high);
-      tail_ += 32;
-    }
-    set_unit(0x88, tail_);
-  }
-  // The same, waited for.
-  void invalidate(const vtd::Descriptor& descriptor) {
-    submit({descriptor, vtd::wait_status(Machine::status, ++waits_)});
-    while (core(0).load<std::uint32_t>(Hpa{Machine::status}) != waits_) core(0).execute(100_ns);
-  }
 
-  // Configuration space of the engine; its registers; the capability with that id.
-  Hpa config(unsigned at) const {
-    return host.firmware.ecam.base + host.machine.device_id("dma0").value * page_bytes + at;
-  }
+  // Configuration space of the engine; the capability with that id.
   std::uint64_t get_config(unsigned at, unsigned bytes) {
-    return core(0).read_uncached(config(at), bytes);
+    return core(0).read_uncached(host.config(at), bytes);
   }
   void set_config(unsigned at, std::uint64_t value, unsigned bytes) {
-    core(0).write_uncached(config(at), value, bytes);
+    core(0).write_uncached(host.config(at), value, bytes);
   }
   void enable_message(std::uint8_t vector) {
     const auto msi = capability(0x05);
@@ -97,11 +74,13 @@ class DmaMachine : public MachineBench {
     set_config(msi + 12, vector, 2);
     set_config(msi + 2, get_config(msi + 2, 2) | 1, 2);
   }
-  Hpa bar() { return Hpa{get_config(0x14, 4) << 32 | (get_config(0x10, 4) & ~0xfull)}; }
   unsigned capability(unsigned id) {
-    auto at = static_cast<unsigned>(get_config(0x34, 1));
-    while (get_config(at, 1) != id) at = static_cast<unsigned>(get_config(at + 1, 1));
-    return at;
+    const auto byte = [&](unsigned at) { return static_cast<unsigned>(get_config(at, 1)); };
+    for (unsigned at = byte(0x34); at != 0; at = byte(at + 1)) {
+      if (byte(at) == id) return at;
+    }
+    ADD_FAILURE() << "no capability " << id;
+    return 0;
   }
 
   // ---- cores ----
@@ -154,13 +133,6 @@ class DmaMachine : public MachineBench {
                    no_snoop ? Descriptor::target_no_snoop : 0),
               done);
   }
-  // The last copy again, by a doorbell alone.
-  void ring(Hpa bar) {
-    core(0).write_uncached(bar + devices::dma_register::doorbell, 1, 4);
-    while (core(0).read_uncached(bar + devices::dma_register::status, 4) != done) {
-      core(0).execute(1'000_ns);
-    }
-  }
   // A read of L faults, for that reason, and touches nothing.
   void expect_fault(unsigned reason, bool no_snoop = true) {
     EXPECT_EQ(copy(page + offset, mailbox, 64, no_snoop ? Descriptor::source_no_snoop : 0), halted);
@@ -182,10 +154,6 @@ class DmaMachine : public MachineBench {
   static constexpr std::uint64_t halted = 3;
 
   Recorder<trace::DmaAccess> accesses;
-
- private:
-  std::uint64_t tail_ = 0;
-  std::uint32_t waits_ = 0;
 };
 
 // The machine as it comes: a unit with every capability that we have, a port that honours NS, an

@@ -79,8 +79,8 @@ TEST_F(Invariants, I05_PassThroughWithoutPageSnoopReturnsMemory) {
 TEST_F(Invariants, I05_LegacyModeIsRefused) {
   run([&] {
     start();
-    set_unit(0x20, host.tables.root());  // TTM 00
-    set_unit(0x18, 1u << 31 | 1u << 30 | 1u << 26, 4);
+    host.set_unit(0x20, host.tables.root());  // TTM 00
+    host.set_unit(0x18, 1u << 31 | 1u << 30 | 1u << 26, 4);
     host.invalidate();
     expect_fault(0x30);
   });
@@ -238,11 +238,11 @@ TEST_F(Invariants, I17_SnpOfACachedLeafCountsFromTheInvalidationOfItsPage) {
     EXPECT_EQ(dma_read(true), m());
     host.tables.map(page, page, rw | vtd::snoop);
     EXPECT_EQ(dma_read(true), m());
-    invalidate(vtd::iotlb_page(1, page + 0x1000));  // another page
+    host.invalidate(vtd::iotlb_page(1, page + 0x1000));  // another page
     EXPECT_EQ(dma_read(true), m());
-    invalidate(vtd::iotlb_domain(2));  // another domain
+    host.invalidate(vtd::iotlb_domain(2));  // another domain
     EXPECT_EQ(dma_read(true), m());
-    invalidate(vtd::iotlb_page(1, page));
+    host.invalidate(vtd::iotlb_page(1, page));
     EXPECT_EQ(dma_read(true), v());
   });
 }
@@ -255,9 +255,9 @@ TEST_F(Invariants, I18_PageSnoopOfALiveEntryCountsFromTheLastInvalidation) {
     EXPECT_EQ(dma_read(true), m());
     host.tables.put_pasid({.page_snoop = true});
     EXPECT_EQ(dma_read(true), m());
-    invalidate(vtd::pasid_cache_one(1, 0));
+    host.invalidate(vtd::pasid_cache_one(1, 0));
     EXPECT_EQ(dma_read(true), m());  // by the IOTLB's entry
-    invalidate(vtd::iotlb_domain(1));
+    host.invalidate(vtd::iotlb_domain(1));
     EXPECT_EQ(dma_read(true), v());
   });
 }
@@ -269,10 +269,10 @@ TEST_F(Invariants, I18_PassThroughNeedsPasidCacheAndPasidIotlb) {
     EXPECT_EQ(dma_read(true), m());
     host.tables.put_pasid({.pgtt = 4, .page_snoop = true});
     EXPECT_EQ(dma_read(true), m());
-    invalidate(vtd::pasid_iotlb(1, 0));
+    host.invalidate(vtd::pasid_iotlb(1, 0));
     EXPECT_EQ(dma_read(true), m());  // by the PASID cache's entry
-    invalidate(vtd::pasid_cache_one(1, 0));
-    invalidate(vtd::pasid_iotlb(1, 0));
+    host.invalidate(vtd::pasid_cache_one(1, 0));
+    host.invalidate(vtd::pasid_iotlb(1, 0));
     EXPECT_EQ(dma_read(true), v());
   });
 }
@@ -359,12 +359,13 @@ TEST_F(Invariants, I22_AddressTranslationServicesAreRefused) {
     EXPECT_FALSE(extended_capability(2));          // DT
     EXPECT_EQ(get_config(0x100, 4), 0u);           // no extended capability, so no ATS
     host.tables.map(page, page, rw | 1ull << 62);  // TM, for devices with a TLB
-    invalidate(vtd::iotlb_domain(1));
+    host.invalidate(vtd::iotlb_domain(1));
     expect_fault(0x7a);
-    submit({{3 | std::uint64_t{host.machine.device_id("dma0").value} << 32, 0}});  // device-TLB
+    host.submit(
+        {{3 | std::uint64_t{host.machine.device_id("dma0").value} << 32, 0}});  // device-TLB
     core(0).execute(10_us);
-    EXPECT_NE(unit(0x34, 4) & 1u << 4, 0u);  // IQE
-    EXPECT_EQ(unit(0xb0) & 0xf, 3u);         // bad type
+    EXPECT_NE(host.unit(0x34, 4) & 1u << 4, 0u);  // IQE
+    EXPECT_EQ(host.unit(0xb0) & 0xf, 3u);         // bad type
   });
 }
 
