@@ -128,6 +128,7 @@ TEST_F(Allocation, NoneForWhatACoreStores) {
 }
 
 TEST_F(Allocation, NoneWhileInvalidating) {
+  expect_counted();
   run([&] {
     host.enable_engine();
     for (const auto at : {test::Machine::descriptors, source, target}) host.tables.map(at, at);

@@ -2,7 +2,7 @@
 // invariant says of memory is shown by a device's no-snoop access in a whole machine; what it says
 // of states, on two cores and their caches.
 //
-// There are no virtual machines in this repository, so these cannot be exercised:
+// The model has no virtual machines, so these cannot be exercised:
 //   34, 35  a guest's WBINVD: nothing runs one
 //   41      EPT with IPAT; without IPAT the guest's PAT counts as the host's own does, and that is
 //           shown
@@ -208,13 +208,23 @@ TEST_P(MesiSafety, I36_OneWriterOrEqualReaders) {
   EXPECT_GT(shared, 100u);
 }
 
+std::string name_of(const testing::TestParamInfo<Hierarchy>& tested) {
+  const auto [protocol, inclusive] = tested.param;
+  std::string name;
+  for (const auto& entry : enum_names(protocol)) {
+    if (entry.value == protocol) name = entry.name;
+  }
+  return name + (inclusive ? "_inclusive" : "_filter");
+}
+
 INSTANTIATE_TEST_SUITE_P(Invariants, MesiSafety,
                          ::testing::Values(Hierarchy{cache::Protocol::mesi, true},
                                            Hierarchy{cache::Protocol::mesif, true},
                                            Hierarchy{cache::Protocol::moesi, true},
                                            Hierarchy{cache::Protocol::mesi, false},
                                            Hierarchy{cache::Protocol::mesif, false},
-                                           Hierarchy{cache::Protocol::moesi, false}));
+                                           Hierarchy{cache::Protocol::moesi, false}),
+                         name_of);
 
 TEST_F(TwoCores, I37_EvictionFromAnInclusiveLastLevelLeavesNoCopy) {
   run([&] {

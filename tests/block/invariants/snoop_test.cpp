@@ -334,9 +334,7 @@ TEST_F(Invariants, I21_MessageCarriesNoNoSnoopAndDoesNotSeeSnp) {
   });
 }
 
-using EngineOnALink = EngineBench;
-
-TEST_F(EngineOnALink, I21_MessageCarriesNeitherNoSnoopNorRelaxedOrdering) {
+TEST_F(EngineBench, I21_MessageCarriesNeitherNoSnoopNorRelaxedOrdering) {
   run([&] {
     set_control_bit(11, true);
     set_control_bit(4, true);

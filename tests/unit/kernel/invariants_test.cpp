@@ -95,7 +95,8 @@ TEST_F(InvariantsOfTheKernel, I26_CacheableMappingsDoNotForceSnooping) {
 }
 
 TEST_F(InvariantsOfTheKernel, I34_I35_I41_I44_ThereAreNoVirtualMachines) {
-  EXPECT_EQ(user->open("/dev/kvm"), -ENOENT);
+  EXPECT_GE(user->open("/dev/iommu"), 0);
+  EXPECT_EQ(user->open("/dev/kvm"), -ENOENT);  // no node offers one
 }
 
 }  // namespace
