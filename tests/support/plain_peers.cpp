@@ -1,6 +1,7 @@
 #include "support/plain_peers.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace ioasim::test {
 

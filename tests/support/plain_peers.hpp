@@ -6,9 +6,7 @@
 #include <tlm_utils/simple_target_socket.h>
 
 #include <array>
-#include <cstring>
 #include <deque>
-#include <functional>
 #include <systemc>
 #include <tlm>
 #include <vector>

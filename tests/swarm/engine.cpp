@@ -1,5 +1,7 @@
 #include "swarm/engine.hpp"
 
+#include <algorithm>
+
 namespace ioasim::test {
 namespace {
 

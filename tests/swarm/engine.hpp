@@ -1,7 +1,6 @@
 // A user-space driver of one copy engine, as one thread of the swarm has it.
 #pragma once
 
-#include <algorithm>
 #include <string>
 
 #include "devices/dma_engine.hpp"

@@ -1,5 +1,4 @@
 // What torture found, each as the few operations that it takes.
-#include "support/bench.hpp"
 #include "support/core_pair.hpp"
 
 namespace ioasim::test {
@@ -7,7 +6,7 @@ namespace {
 
 // The second line's store displaces the first from the only write-combining buffer; it is on its
 // way to the home agent, and in no buffer, when its line is read or written.
-class DisplacedStore : public Bench {
+class DisplacedStore : public CorePairBench {
  protected:
   static cpu::Params one_buffer() {
     auto params = CorePair::simple_core();
@@ -15,16 +14,9 @@ class DisplacedStore : public Bench {
     return params;
   }
 
-  DisplacedStore()
-      : system{clock, bus},
-        core{"core", clock, bus, system.home, one_buffer(), MemorySystem::small_caches(), 0},
-        registers{"registers", clock, 1} {
-    core.mmio.bind(registers.port(0));
-  }
+  DisplacedStore() : CorePairBench{one_buffer()} {}
 
-  MemorySystem system;
-  cpu::Core core;
-  Responder registers;
+  cpu::Core& core = core0;
 };
 
 TEST_F(DisplacedStore, IsSeenByALoadThatHits) {
