@@ -1,9 +1,9 @@
 #include "scenarios/cache_flush_experiment.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "scenarios/counters.hpp"
+#include "scenarios/lines.hpp"
 
 namespace ioasim::scenarios {
 namespace {
@@ -30,21 +30,6 @@ class FlushRecorder final : public trace::Listener {
   World& world_;
 };
 
-void store_lines(kernel::Thread& user, Hva from, std::uint64_t lines) {
-  static constexpr std::array<std::byte, page_bytes> zeros{};
-  for (std::uint64_t left = lines * line_bytes; left > 0;) {
-    const auto part = std::min(left, page_bytes);
-    user.store(from, std::span{zeros}.first(part));
-    from += part;
-    left -= part;
-  }
-  user.mfence();
-}
-
-void flush(kernel::Thread& thread, bool invalidate) {
-  thread.call_driver([=](cpu::Instructions& cpu) { invalidate ? cpu.wbinvd() : cpu.wbnoinvd(); });
-}
-
 std::uint64_t lines_of_neighbour(const cache::Params& params) {
   return std::min(2 * params.l2.capacity.count, params.llc.capacity.count / 4) / line_bytes;
 }
@@ -62,18 +47,16 @@ struct CacheFlushExperiment::Neighbour {
 
 CacheFlushExperiment::CacheFlushExperiment(World& world, std::uint64_t dirty_bytes)
     : world_{world},
-      dirty_{world.user().allocate(dirty_bytes)},
+      dirty_{memory_of(world, dirty_bytes)},
       shared_lines_{lines_of_neighbour(world.machine().description().cache)} {
-  shared_ = world.user().allocate(shared_lines_ * line_bytes);
-  store_lines(world.user(), dirty_, dirty_bytes / line_bytes);  // its pages come in
-  store_lines(world.user(), shared_, shared_lines_);
+  shared_ = memory_of(world, shared_lines_ * line_bytes);
 }
 
 CacheFlushResult CacheFlushExperiment::measure(const CacheFlushCase& what) {
   auto& user = world_.user();
-  flush(user, true);
+  flush_caches(user);
   const Counters filled{world_};
-  store_lines(user, dirty_, what.dirty_lines);
+  store_lines(user, dirty_, what.dirty_lines * line_bytes, ++value_);
   Neighbour neighbour;
   using Phase = Neighbour::Phase;
   if (what.neighbour) {
@@ -100,9 +83,9 @@ CacheFlushResult CacheFlushExperiment::measure(const CacheFlushCase& what) {
 
 void CacheFlushExperiment::flush_together(const CacheFlushCase& what) {
   for (unsigned n = 1; n < what.cores; ++n) {
-    world_.start_on(n, [&](kernel::Thread& thread) { flush(thread, what.invalidate); });
+    world_.start_on(n, [&](kernel::Thread& thread) { flush_caches(thread, what.invalidate); });
   }
-  flush(world_.user(), what.invalidate);
+  flush_caches(world_.user(), what.invalidate);
   for (unsigned n = 1; n < what.cores; ++n) world_.join(n);
 }
 

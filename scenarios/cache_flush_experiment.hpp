@@ -52,6 +52,7 @@ class CacheFlushExperiment {
   Hva dirty_;
   Hva shared_;  // the neighbour's lines: more than its level 2 holds, less than the last level
   std::uint64_t shared_lines_;
+  std::uint64_t value_ = 0;  // every flush begins with a new one
 };
 
 }  // namespace ioasim::scenarios

@@ -36,7 +36,6 @@ std::uint64_t device_writes(kernel::Thread& user, DmaDriver& driver, std::string
 
 CoherencyResult try_coherency(World& world, const CoherencyCell& cell) {
   DmaDriver driver{world, cell.device, cell.enforced ? EnforceSnoop::on : EnforceSnoop::off};
-  if (driver.error() != 0) return {.error = driver.error()};
   auto& user = world.user();
   const Buffer shared = driver.map(page_bytes);
   const Buffer other = driver.map(page_bytes);

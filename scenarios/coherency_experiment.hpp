@@ -18,7 +18,6 @@ struct CoherencyCell {
 };
 
 struct CoherencyResult {
-  int error = 0;           // -errno of a driver that could not start
   unsigned box = 0;        // of the matrix, 1 to 4
   bool snooped = false;    // the device's access looked at the caches
   bool stale = false;      // the reader got the old value
@@ -26,7 +25,7 @@ struct CoherencyResult {
   Picoseconds latency{};   // of the device's request
 };
 
-// With a device that asks for No Snoop on the shared line, if it can.
+// Throws Refused. With a device that asks for No Snoop on the shared line, if it can.
 CoherencyResult try_coherency(World& world, const CoherencyCell& cell);
 
 void add_coherency_columns(Report& report);

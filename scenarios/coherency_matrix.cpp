@@ -4,17 +4,23 @@
 #include <cerrno>
 
 #include "scenarios/coherency_experiment.hpp"
+#include "scenarios/dma_way.hpp"
 #include "scenarios/list.hpp"
+#include "scenarios/refused.hpp"
 
 namespace ioasim::scenarios {
 namespace {
 
 void add_cell(World& world, const CoherencyCell& cell) {
-  const auto result = try_coherency(world, cell);
-  if (result.error != 0) {  // this IOMMU cannot enforce: boxes 1 and 2 are out of reach
-    world.report().claim("enforcing is refused with EINVAL", result.error == -EINVAL,
-                         fmt::format("the driver got {}", result.error));
-    return;
+  CoherencyResult result;
+  try {
+    result = try_coherency(world, cell);
+  } catch (const Refused& refused) {
+    const auto way = dma_way(world.machine().description(), cell.device);
+    if (!cell.enforced || way.iommu.params.snoop_control) throw;
+    world.report().claim("enforcing is refused with EINVAL", refused.error() == -EINVAL,
+                         refused.what());
+    return;  // boxes 1 and 2 are out of reach
   }
   const auto name = fmt::format("box {}, {}, {}, {}", result.box, cell.device,
                                 cell.device_reads ? "reads" : "writes", cell.repair);

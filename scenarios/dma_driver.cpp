@@ -1,5 +1,9 @@
 #include "scenarios/dma_driver.hpp"
 
+#include <fmt/format.h>
+
+#include "config/quantity.hpp"
+#include "scenarios/refused.hpp"
 #include "uapi/iommu.hpp"
 #include "uapi/vfio.hpp"
 
@@ -14,23 +18,25 @@ constexpr Picoseconds poll_interval = 200_ns;
 
 }  // namespace
 
-DmaDriver::DmaDriver(World& world, std::string_view device, EnforceSnoop enforce)
-    : user_{world.user()},
+DmaDriver::DmaDriver(World& world, std::string_view device)
+    : name_{device},
+      user_{world.user()},
       engine_{world.machine().device(device)},
-      id_{world.machine().device_id(device)} {
-  device_ = user_.open(world.kernel().vfio_path(id_));
-  iommu_ = user_.open("/dev/iommu");
-  if (device_ < 0 || iommu_ < 0) {
-    error_ = device_ < 0 ? device_ : iommu_;
-    return;
-  }
+      id_{world.machine().device_id(device)} {}
+
+// The other constructor comes first, so that what is open is closed if a later call is refused.
+DmaDriver::DmaDriver(World& world, std::string_view device, EnforceSnoop enforce)
+    : DmaDriver{world, device} {
+  const auto path = world.kernel().vfio_path(id_);
+  device_ = granted("open " + path, user_.open(path));
+  iommu_ = granted("open /dev/iommu", user_.open("/dev/iommu"));
   vfio_device_iommu_bind_data bind{
       .argsz = sizeof bind, .flags = 0, .iommu_fd = iommu_, .reserved = 0, .dev_cookie = 1};
-  ioctl(device_, VFIO_DEVICE_BIND_IOMMU_FD, bind);
+  granted("VFIO_DEVICE_BIND_IOMMU_FD", user_.ioctl(device_, VFIO_DEVICE_BIND_IOMMU_FD, bind));
   iommu_device_info info{};
   info.argsz = sizeof info;
   info.dev_cookie = bind.dev_cookie;
-  ioctl(iommu_, IOMMU_DEVICE_GET_INFO, info);
+  granted("IOMMU_DEVICE_GET_INFO", user_.ioctl(iommu_, IOMMU_DEVICE_GET_INFO, info));
   iommu_ioasid_alloc alloc{.argsz = sizeof alloc,
                            .flags = enforce == EnforceSnoop::on ? IOMMU_IOASID_ENFORCE_SNOOP
                                     : enforce == EnforceSnoop::automatic
@@ -38,12 +44,11 @@ DmaDriver::DmaDriver(World& world, std::string_view device, EnforceSnoop enforce
                                         : 0,
                            .type = IOMMU_IOASID_TYPE_KERNEL_TYPE1V2,
                            .addr_width = info.addr_width};
-  ioasid_ = user_.ioctl(iommu_, IOMMU_IOASID_ALLOC, alloc);
-  if (ioasid_ < 0 && error_ == 0) error_ = ioasid_;
+  ioasid_ = granted("IOMMU_IOASID_ALLOC", user_.ioctl(iommu_, IOMMU_IOASID_ALLOC, alloc));
   vfio_device_attach_ioasid attach{
       .argsz = sizeof attach, .flags = 0, .iommu_fd = iommu_, .ioasid = ioasid_};
-  ioctl(device_, VFIO_DEVICE_ATTACH_IOASID, attach);
-  if (error_ == 0) descriptor_ = map(page_bytes);
+  granted("VFIO_DEVICE_ATTACH_IOASID", user_.ioctl(device_, VFIO_DEVICE_ATTACH_IOASID, attach));
+  descriptor_ = map(page_bytes);
 }
 
 DmaDriver::~DmaDriver() {
@@ -51,9 +56,9 @@ DmaDriver::~DmaDriver() {
   if (iommu_ >= 0) user_.close(iommu_);
 }
 
-void DmaDriver::ioctl(int fd, std::uint32_t request, auto& argument) {
-  if (error_ != 0) return;
-  if (const int result = user_.ioctl(fd, request, argument); result < 0) error_ = result;
+int DmaDriver::granted(std::string_view call, int result) const {
+  if (result < 0) throw Refused{fmt::format("{}: {}", name_, call), result};
+  return result;
 }
 
 Buffer DmaDriver::map(std::uint64_t bytes) { return map(user_.allocate(bytes), bytes); }
@@ -69,7 +74,8 @@ Buffer DmaDriver::map(Hva memory, std::uint64_t bytes) {
               .vaddr = buffer.address.value,
               .iova = buffer.iova.value,
               .size = size}};
-  ioctl(iommu_, IOMMU_MAP_DMA, request);
+  granted(fmt::format("IOMMU_MAP_DMA of {}", config::Text<Bytes>::print({size})),
+          user_.ioctl(iommu_, IOMMU_MAP_DMA, request));
   return buffer;
 }
 
@@ -109,6 +115,11 @@ bool DmaDriver::finish() {
     if (status != static_cast<std::uint32_t>(Status::running)) return true;
     user_.cpu().execute(poll_interval);
   }
+}
+
+void DmaDriver::copy(Iova source, Iova target, std::uint64_t bytes, std::uint32_t flags) {
+  start(source, target, bytes, flags);
+  if (!finish()) throw Refused{name_ + ": the engine halted"};
 }
 
 namespace {

@@ -1,7 +1,8 @@
 // A user-space driver of one copy engine, as somebody would write it against /dev/iommu and
-// /dev/vfio: what scenarios drive devices with. A refused call is kept in error().
+// /dev/vfio: what scenarios drive devices with. A refused call is thrown as Refused.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "devices/dma_engine.hpp"
@@ -27,8 +28,6 @@ class DmaDriver {
   ~DmaDriver();
   DmaDriver(const DmaDriver&) = delete;
 
-  // 0, or the first -errno.
-  int error() const { return error_; }
   RequesterId device() const { return id_; }
 
   // The function that firmware and requests know, and what it has measured itself.
@@ -53,21 +52,23 @@ class DmaDriver {
   void fill(const Buffer& buffer, std::uint64_t bytes);
   bool filled(const Buffer& buffer, std::uint64_t bytes);
 
-  bool copy(Iova source, Iova target, std::uint64_t bytes, std::uint32_t flags) {
-    start(source, target, bytes, flags);
-    return finish();
-  }
+  // One copy, from its start to its end. Refused if the engine halts.
+  void copy(Iova source, Iova target, std::uint64_t bytes, std::uint32_t flags);
 
  private:
-  void ioctl(int fd, std::uint32_t request, auto& argument);
+  // Of a device with nothing opened yet.
+  DmaDriver(World& world, std::string_view device);
 
+  // The result of a call, unless it was refused.
+  int granted(std::string_view call, int result) const;
+
+  std::string name_;
   kernel::Thread& user_;
   const devices::DmaEngine& engine_;
   RequesterId id_;
   int device_ = -1;
   int iommu_ = -1;
   int ioasid_ = -1;
-  int error_ = 0;
   Iova next_{0x1'0000'0000};
   Buffer descriptor_{};
 };

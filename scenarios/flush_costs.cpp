@@ -1,8 +1,8 @@
 #include "scenarios/flush_costs.hpp"
 
 #include <algorithm>
-#include <array>
-#include <span>
+
+#include "scenarios/lines.hpp"
 
 namespace ioasim::scenarios {
 namespace {
@@ -20,22 +20,15 @@ void flush_line(kernel::Thread& user, LineFlush instruction, Hva line) {
 
 FlushCosts::FlushCosts(World& world, const State& state)
     : world_{world}, state_{state}, driver_{world, "dma0", EnforceSnoop::off} {
-  if (error() != 0) return;
   buffer_ = driver_.map(state.largest);
   target_ = driver_.map(page_bytes);
-  if (state.background > 0) background_ = world.user().allocate(state.background);
-}
-
-void FlushCosts::store(Hva from, std::uint64_t bytes) {
-  static constexpr std::array<std::byte, page_bytes> zeros{};
-  for (std::uint64_t at = 0; at < bytes; at += page_bytes) world_.user().store(from + at, zeros);
-  world_.user().mfence();
+  if (state.background > 0) background_ = memory_of(world, state.background);
 }
 
 // Modified lines lie evenly between clean ones.
 void FlushCosts::prepare(std::uint64_t bytes) {
-  if (state_.dirty_percent == 100) return store(buffer_.address, bytes);
   auto& user = world_.user();
+  if (state_.dirty_percent == 100) return store_lines(user, buffer_.address, bytes, ++value_);
   for (std::uint64_t n = 0; n < bytes / line_bytes; ++n) {
     const auto line = buffer_.address + n * line_bytes;
     if ((n + 1) * state_.dirty_percent / 100 > n * state_.dirty_percent / 100) {
@@ -64,11 +57,11 @@ Picoseconds FlushCosts::flush_lines(LineFlush instruction, std::uint64_t bytes) 
 
 Picoseconds FlushCosts::wbinvd(std::uint64_t bytes) {
   auto& user = world_.user();
-  user.call_driver([](cpu::Instructions& cpu) { cpu.wbinvd(); });  // nothing else is cached
-  store(background_, state_.background);
+  flush_caches(user);  // nothing else is cached
+  store_lines(user, background_, state_.background, ++value_);
   prepare(bytes);
   const auto begin = world_.now();
-  user.call_driver([](cpu::Instructions& cpu) { cpu.wbinvd(); });
+  flush_caches(user);
   return world_.now() - begin;
 }
 

@@ -20,8 +20,6 @@ class FlushCosts {
 
   FlushCosts(World& world, const State& state);
 
-  int error() const { return driver_.error(); }
-
   // Of the first `bytes` of the buffer, all of it cached.
   Picoseconds flush(LineFlush instruction, std::uint64_t bytes);
   Picoseconds wbinvd(std::uint64_t bytes);
@@ -36,7 +34,6 @@ class FlushCosts {
  private:
   void prepare(std::uint64_t bytes);
   Picoseconds flush_lines(LineFlush instruction, std::uint64_t bytes);
-  void store(Hva from, std::uint64_t bytes);
   std::uint64_t read_ps(std::uint64_t bytes, std::uint32_t flags);
 
   World& world_;
@@ -45,6 +42,7 @@ class FlushCosts {
   Buffer buffer_{};
   Buffer target_{};
   Hva background_{};
+  std::uint64_t value_ = 0;  // every preparation stores a new one
 };
 
 }  // namespace ioasim::scenarios

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "config/quantity.hpp"
+#include "scenarios/refused.hpp"
 
 namespace ioasim::scenarios {
 namespace {
@@ -91,7 +92,11 @@ std::string World::run(const Scenario& scenario) {
     kernel_.boot(machine_.core(0));
     machine_.core(0).set_privilege(cpu::Privilege::user);
     user_ = std::make_unique<kernel::Thread>(kernel_.spawn(), machine_.core(0));
-    scenario.run(*this);
+    try {
+      scenario.run(*this);
+    } catch (const Refused& refused) {
+      report_.claim("nothing that the scenario needs was refused", false, refused.what());
+    }
     for (unsigned n = 1; n < machine_.cores(); ++n) CHECK(software_[n]->idle());
     ended_at_ = now();
   };
@@ -138,6 +143,7 @@ void World::judge() {
   }
   if (configuration_.simulation.isolation) {
     const auto& violations = isolation_.violations();
+    if (isolation_.accesses() == 0) return;  // nobody tried
     report_.claim("every DMA stayed within what was mapped for its device", violations.empty(),
                   violations.empty() ? fmt::format("{} accesses", isolation_.accesses())
                                      : violations.front());

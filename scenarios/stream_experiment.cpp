@@ -6,6 +6,7 @@
 #include <array>
 
 #include "scenarios/counters.hpp"
+#include "scenarios/lines.hpp"
 
 namespace ioasim::scenarios {
 namespace {
@@ -39,9 +40,9 @@ StreamExperiment::StreamExperiment(World& world, DmaDriver& driver, std::uint64_
       set_bytes_{set / neighbour_load * neighbour_load},
       source_{driver.map(bytes)},
       target_{driver.map(bytes)},
-      set_{user_.allocate(set_bytes_)},
+      set_{memory_of(world, set_bytes_)},
       displacing_bytes_{4 * world.machine().description().cache.l2.capacity.count} {
-  displacing_ = user_.allocate(displacing_bytes_);
+  displacing_ = memory_of(world, displacing_bytes_);
   prepare("memory");
   driver_.copy(source_.iova, target_.iova, bytes_, 0);  // translations are cached from now on
   if (world_.machine().cores() == 1) return;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "scenarios/lines.hpp"
+
 namespace ioasim::scenarios {
 namespace {
 
@@ -39,8 +41,8 @@ Torture::Torture(World& world, std::uint64_t operations, std::uint64_t lines)
     : world_{world},
       left_{operations},
       bytes_{lines * line_bytes},
-      coherent_{world.user().allocate(bytes_)},
-      mixed_{world.user().allocate(bytes_)} {
+      coherent_{memory_of(world, bytes_)},
+      mixed_{memory_of(world, bytes_)} {
   auto& user = world_.user();
   for (std::uint64_t at = 0; at < bytes_; at += line_bytes) {
     user.store(coherent_ + at, std::uint64_t{0});

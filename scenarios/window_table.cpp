@@ -6,14 +6,14 @@
 #include <cmath>
 
 #include "cpu/msr.hpp"
+#include "scenarios/dma_way.hpp"
+#include "scenarios/lines.hpp"
 
 namespace ioasim::scenarios {
 namespace {
 
-const machine::RootPort& port_of_first_device(World& world) {
-  const auto& machine = world.machine().description();
-  return *std::find_if(machine.root_ports.begin(), machine.root_ports.end(),
-                       [&](const auto& port) { return port.name == machine.devices.front().port; });
+const pcie::RootPortParams& port_of(World& world) {
+  return dma_way(world.machine().description(), "dma0").port.params;
 }
 
 constexpr std::int64_t count(Picoseconds time) { return time.count(); }
@@ -22,7 +22,7 @@ constexpr std::int64_t count(Picoseconds time) { return time.count(); }
 
 unsigned ddio_ways(World& world) {
   const auto& llc = world.machine().description().cache.llc;
-  const auto& port = port_of_first_device(world).params;
+  const auto& port = port_of(world);
   if (!llc.ddio || !port.ddio) return 0;
   return port.ddio_ways != 0 ? port.ddio_ways : llc.ddio_ways;
 }
@@ -45,9 +45,7 @@ WindowTable::WindowTable(World& world, WriteThenRead& device) : world_{world}, d
   report.column("walks", "1", "translations that no IOTLB held");
 }
 
-void WindowTable::empty_caches() {
-  world_.user().call_driver([](cpu::Instructions& cpu) { cpu.wbinvd(); });
-}
+void WindowTable::empty_caches() { flush_caches(world_.user()); }
 
 void WindowTable::add_window(std::uint64_t window, std::uint64_t capacity) {
   windows_.push_back({window, capacity, device_.measure({window})});
@@ -56,7 +54,7 @@ void WindowTable::add_window(std::uint64_t window, std::uint64_t capacity) {
 // An eighth of the sets is enough, and sooner filled.
 void WindowTable::add_ways(unsigned ways, unsigned window_ways) {
   const auto& llc = world_.machine().description().cache.llc;
-  if (ways > llc.ways || port_of_first_device(world_).params.ddio_ways != 0) return;
+  if (ways > llc.ways || port_of(world_).ddio_ways != 0) return;
   world_.user().call_driver([&](cpu::Instructions& cpu) {
     cpu.wrmsr(cpu::msr::iio_llc_ways, (std::uint64_t{1} << ways) - 1);
   });

@@ -7,7 +7,7 @@
 
 namespace ioasim::scenarios {
 
-// Ways that the writes of the machine's first device may enter, and the size of one.
+// Ways that the writes of the machine's dma0 may enter, and the size of one.
 unsigned ddio_ways(World& world);
 std::uint64_t way_bytes(World& world);
 

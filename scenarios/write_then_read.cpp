@@ -72,7 +72,6 @@ WriteThenRead::WriteThenRead(World& world, std::string_view device, std::uint64_
       accesses_{accesses},
       stride_{set_stride(world.machine().description().cache.llc)},
       images_{(window + huge_page - 1) / huge_page * huge_page} {
-  if (error() != 0) return;
   const auto after = driver_.map(page_bytes).iova + page_bytes;
   if (const auto over = after.value % huge_page; over != 0) driver_.map(huge_page - over);
   align_memory(world.user());

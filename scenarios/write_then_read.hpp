@@ -30,7 +30,6 @@ class WriteThenRead {
   // Of a device of that name. `window`: the largest that there will be.
   WriteThenRead(World& world, std::string_view device, std::uint64_t window, unsigned accesses);
 
-  int error() const { return driver_.error(); }
   unsigned accesses() const { return accesses_; }
   // The device writes every line once, in order.
   void write(const Window& window);

@@ -243,6 +243,52 @@ class Answers(CliTest):
         self.assertIn("valid", self.succeed("check", "good.yaml"))
 
 
+class Refusals(CliTest):
+    """What the modelled system refuses ends a scenario: one failed claim that names it, no more."""
+
+    def refused(self, *arguments):
+        result = self.ioasim("run", *arguments, "--format", "json")
+        self.assertEqual((result.returncode, result.stderr), (1, ""), arguments)
+        claims = json.loads(result.stdout)["claims"]
+        return [f"{claim['text']}: {claim['detail']}" for claim in claims if not claim["held"]]
+
+    def expect_refused(self, why, *arguments):
+        self.assertEqual(self.refused(*arguments),
+                         ["nothing that the scenario needs was refused: " + why])
+
+    def test_memory_to_lock(self):
+        for scenario in ("first-dma", "coherency-matrix", "invalidation-latency",
+                         "false-sharing-dma", "memory-types", "coherence-torture"):
+            with self.subTest(scenario):
+                self.expect_refused("dma0: IOMMU_MAP_DMA of 4KiB: -12 (ENOMEM)",
+                                    scenario, "--set", "kernel.memlock=4KiB")
+        self.expect_refused("dma0: IOMMU_MAP_DMA of 8KiB: -12 (ENOMEM)",
+                            "snoop-vs-nosnoop", "--set", "kernel.memlock=4KiB")
+        self.expect_refused("dma0: IOMMU_MAP_DMA of 64KiB: -12 (ENOMEM)", "flush-crossover",
+                            "--set", "kernel.memlock=4KiB", "--set", "scenario.largest=64KiB")
+
+    def test_more_mappings(self):
+        for scenario in ("first-dma", "snoop-vs-nosnoop", "flush-crossover", "ddio-window"):
+            with self.subTest(scenario):
+                self.assertRegex(
+                    self.refused(scenario, "--set", "kernel.mappings_max=1")[0],
+                    r"refused: dma0: IOMMU_MAP_DMA of \w+: -28 \(ENOSPC\)")
+
+    def test_dma_that_does_not_snoop(self):
+        for scenario in ("coherency-matrix", "snoop-vs-nosnoop", "false-sharing-dma",
+                         "memory-types", "coherence-torture", "flush-crossover", "ddio-window"):
+            with self.subTest(scenario):
+                self.expect_refused("dma0: IOMMU_IOASID_ALLOC: -95 (EOPNOTSUPP)",
+                                    scenario, "--set", "kernel.dma_no_snoop=false")
+
+    def test_memory(self):
+        little = ("--set", "memory.capacity=16MiB")
+        self.expect_refused("memory: 16MiB asked for; memory.capacity is 16MiB",
+                            "wbinvd-cost", *little, "--set", "scenario.fill=16MiB")
+        self.expect_refused("memory: 64MiB asked for; memory.capacity is 16MiB",
+                            "snoop-vs-nosnoop", *little, "--set", "scenario.set=64MiB")
+
+
 class FirstDma(CliTest):
     def test_the_same_command_gives_the_same_bytes(self):
         outputs = [self.succeed("run", "first-dma", "--format", form, "--out", f"{form}{n}")
