@@ -115,8 +115,7 @@ Picoseconds CacheFlushExperiment::bound(std::uint64_t dirty_lines, unsigned core
   const auto& llc = machine.cache.llc;
   const auto line_time = transfer_time(line_bytes, machine.memory.channel_bandwidth);
   const auto writing = line_time * static_cast<std::int64_t>(dirty_lines / machine.memory.channels);
-  const auto tags = static_cast<std::int64_t>(llc.capacity.count / line_bytes / llc.slices);
-  return std::max(writing, machine.cache.flush.tag_scan * tags * cores);
+  return std::max(writing, machine.cache.flush.tag_scan * tags_of_slice(llc) * cores);
 }
 
 Picoseconds CacheFlushExperiment::own_scan() const {

@@ -48,6 +48,7 @@ Scenario coherence_torture() {
   return {.name = "coherence-torture",
           .question = "does coherence hold when everybody uses the same few lines at once?",
           .platform = "server",
+          .needs_oracle = true,
           .parameters = parameters_of<Params>,
           .run = run};
 }

@@ -50,6 +50,7 @@ Scenario coherency_matrix() {
           .question = "when does a no-snoop DMA see, or leave behind, stale data?",
           .platform = "server",
           .devices = {"dma0", "dma1"},
+          .needs_oracle = true,
           .run = run};
 }
 

@@ -90,6 +90,14 @@ void require_devices(const Scenario& scenario, const machine::Description& machi
   }
 }
 
+void require_oracle(const Scenario& scenario, const SimulationParams& simulation) {
+  if (!scenario.needs_oracle || simulation.oracle) return;
+  throw ConfigError{{{},
+                     "simulation.oracle",
+                     "false",
+                     fmt::format("{} is answered by the oracle; leave it on", scenario.name)}};
+}
+
 }  // namespace
 
 Configuration configure(const Request& request, const Scenario* scenario,
@@ -102,6 +110,8 @@ Configuration configure(const Request& request, const Scenario* scenario,
   if (found) {
     configuration.scenario_name = found->name;
     require_devices(*found, configuration.machine, request.platform);
+    require_oracle(*found, configuration.simulation);
+    if (found->check != nullptr) found->check(configuration);
   }
   if (request.seed) configuration.seed = *request.seed;
   return configuration;

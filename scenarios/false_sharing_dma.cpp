@@ -53,6 +53,7 @@ Scenario false_sharing_dma() {
           .question = "whose bytes survive when a device and a CPU write parts of one line?",
           .platform = "server",
           .devices = {"dma0"},
+          .needs_oracle = true,
           .run = run};
 }
 

@@ -3,9 +3,12 @@
 #include <algorithm>
 
 #include "scenarios/lines.hpp"
+#include "scenarios/observers.hpp"
 
 namespace ioasim::scenarios {
 namespace {
+
+constexpr auto no_snoop = devices::DmaDescriptor::source_no_snoop;
 
 // Lines that a device reads of a buffer: few enough for an IOTLB to hold all their pages.
 constexpr std::uint64_t sampled = 16;
@@ -19,30 +22,50 @@ void flush_line(kernel::Thread& user, LineFlush instruction, Hva line) {
 }  // namespace
 
 FlushCosts::FlushCosts(World& world, const State& state)
-    : world_{world}, state_{state}, driver_{world, "dma0", EnforceSnoop::off} {
-  buffer_ = driver_.map(state.largest);
-  target_ = driver_.map(page_bytes);
+    : world_{world},
+      state_{state},
+      driver_{world, "dma0", EnforceSnoop::off},
+      random_{world.random("lines")},
+      buffer_{driver_.map(state.largest)},
+      target_{driver_.map(page_bytes)} {
   if (state.background > 0) background_ = memory_of(world, state.background);
+}
+
+FlushResult FlushCosts::measure(std::uint64_t bytes) {
+  FlushResult result;
+  const auto device_reads = [&](std::uint32_t flags) {
+    const auto reads = read_sample(flags);
+    result.arrived = result.arrived && reads.arrived;
+    return reads.mean;
+  };
+  draw_sample(bytes);
+  read_sample(0);  // its translations come in
+  for (const auto how : {LineFlush::clflush, LineFlush::clflushopt, LineFlush::clwb}) {
+    prepare(bytes);
+    if (how == LineFlush::clflush) result.snooped_read = device_reads(0);
+    result.loop[static_cast<std::size_t>(how)] = flush_lines(how, bytes);
+    const auto read = device_reads(no_snoop);
+    if (how == LineFlush::clflush) result.no_snoop_read = read;
+  }
+  result.wbinvd = wbinvd(bytes);
+  device_reads(no_snoop);
+  return result;
 }
 
 // Modified lines lie evenly between clean ones.
 void FlushCosts::prepare(std::uint64_t bytes) {
   auto& user = world_.user();
-  if (state_.dirty_percent == 100) return store_lines(user, buffer_.address, bytes, ++value_);
+  ++value_;
+  if (state_.dirty_percent == 100) return store_lines(user, buffer_.address, bytes, value_);
   for (std::uint64_t n = 0; n < bytes / line_bytes; ++n) {
     const auto line = buffer_.address + n * line_bytes;
     if ((n + 1) * state_.dirty_percent / 100 > n * state_.dirty_percent / 100) {
-      user.store<std::uint64_t>(line, n);
+      user.store(line, value_);
     } else {
       user.load<std::uint64_t>(line);
     }
   }
   user.mfence();
-}
-
-Picoseconds FlushCosts::flush(LineFlush instruction, std::uint64_t bytes) {
-  prepare(bytes);
-  return flush_lines(instruction, bytes);
 }
 
 Picoseconds FlushCosts::flush_lines(LineFlush instruction, std::uint64_t bytes) {
@@ -65,27 +88,29 @@ Picoseconds FlushCosts::wbinvd(std::uint64_t bytes) {
   return world_.now() - begin;
 }
 
-FlushCosts::Snooped FlushCosts::clflush(std::uint64_t bytes) {
-  read_ps(bytes, 0);  // its translations come in
-  prepare(bytes);
-  const auto snooped = read_ps(bytes, 0);
-  const auto time = flush_lines(LineFlush::clflush, bytes);
-  const auto past = read_ps(bytes, devices::DmaDescriptor::source_no_snoop);
-  const auto lines = static_cast<std::int64_t>(bytes / line_bytes);
-  const auto read = std::min(static_cast<std::int64_t>(sampled), lines);
-  const auto adder = static_cast<std::int64_t>(snooped) - static_cast<std::int64_t>(past);
-  return {time, Picoseconds{adder * lines / read}};
+// One in each part of the buffer. In even distances they would share a set of the IOTLB.
+void FlushCosts::draw_sample(std::uint64_t bytes) {
+  const auto lines = bytes / line_bytes;
+  sample_.resize(std::min(sampled, lines));
+  for (std::uint64_t n = 0; n < sample_.size(); ++n) {
+    sample_[n] = (n * lines + random_.between(0, lines - 1)) / sample_.size() * line_bytes;
+  }
 }
 
-// The device's reads of lines that lie evenly in the buffer, together.
-std::uint64_t FlushCosts::read_ps(std::uint64_t bytes, std::uint32_t flags) {
-  const auto before = driver_.engine().function_stats().read_ps.sum();
-  const auto lines = bytes / line_bytes;
-  for (std::uint64_t n = 0; n < std::min(sampled, lines); ++n) {
-    const auto line = lines * n / std::min(sampled, lines);
-    driver_.copy(buffer_.iova + line * line_bytes, target_.iova, line_bytes, flags);
+// One after the other. What they hold, the CPU knows.
+FlushCosts::Reads FlushCosts::read_sample(std::uint32_t flags) {
+  auto& user = world_.user();
+  Picoseconds sum{};
+  Reads result;
+  for (const auto at : sample_) {
+    const HopRecorder hops{world_, driver_.device()};
+    driver_.copy(buffer_.iova + at, target_.iova, line_bytes, flags);
+    sum += hops.passages()[1].total();  // the first is the descriptor
+    const auto arrived = user.load<std::uint64_t>(target_.address);
+    result.arrived = result.arrived && arrived == user.load<std::uint64_t>(buffer_.address + at);
   }
-  return driver_.engine().function_stats().read_ps.sum() - before;
+  result.mean = sum / static_cast<std::int64_t>(sample_.size());
+  return result;
 }
 
 }  // namespace ioasim::scenarios

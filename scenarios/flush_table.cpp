@@ -4,14 +4,13 @@
 
 #include <algorithm>
 
+#include "config/quantity.hpp"
+#include "scenarios/lines.hpp"
+
 namespace ioasim::scenarios {
 namespace {
 
 constexpr const char* names[] = {"clflush", "clflushopt", "clwb"};
-
-Picoseconds per_line(Picoseconds time, std::uint64_t bytes) {
-  return time / static_cast<std::int64_t>(bytes / line_bytes);
-}
 
 }  // namespace
 
@@ -23,36 +22,41 @@ FlushTable::FlushTable(World& world, FlushCosts& costs) : world_{world}, costs_{
   report.column("clwb", "ns", "the same");
   report.column("wbinvd", "ns", "one instruction, in a driver");
   report.column("clflush_line", "ns", "of one line");
-  report.column("snooping", "ns",
-                "what reads of all its lines take a device more if they look at the caches");
-  report.column("cheapest", "", "for software");
+  report.column("snooped_read", "ns",
+                "mean of a device's reads that look at the caches, before a flush");
+  report.column("no_snoop_read", "ns", "of those that go past them, after a clflush loop");
+  report.column("cheapest", "",
+                "for the core that flushes; wbinvd needs ring 0, flushes what all others have in "
+                "the last level, and slows them down: see wbinvd-cost");
 }
 
 void FlushTable::add(std::uint64_t bytes) {
-  const auto [clflush, snooping] = costs_.clflush(bytes);
-  const Line line{.bytes = bytes,
-                  .loop = {clflush, costs_.flush(LineFlush::clflushopt, bytes),
-                           costs_.flush(LineFlush::clwb, bytes)},
-                  .wbinvd = costs_.wbinvd(bytes),
-                  .snooping = snooping};
-  const auto best = std::min_element(line.loop.begin(), line.loop.end());
+  const auto& line = lines_.emplace_back(Line{bytes, costs_.measure(bytes)});
+  const auto& loop = line.result.loop;
+  const auto best = std::min_element(loop.begin(), loop.end());
   world_.report().row(
       fmt::format("{} KiB", bytes >> 10),
       {{"size", bytes},
-       {"clflush", line.loop[0]},
-       {"clflushopt", line.loop[1]},
-       {"clwb", line.loop[2]},
-       {"wbinvd", line.wbinvd},
-       {"clflush_line", per_line(line.loop[0], bytes)},
-       {"snooping", line.snooping},
-       {"cheapest", line.wbinvd < *best ? "wbinvd" : names[best - line.loop.begin()]}});
-  lines_.push_back(line);
+       {"clflush", loop[0]},
+       {"clflushopt", loop[1]},
+       {"clwb", loop[2]},
+       {"wbinvd", line.result.wbinvd},
+       {"clflush_line", line.line(LineFlush::clflush)},
+       {"snooped_read", line.result.snooped_read},
+       {"no_snoop_read", line.result.no_snoop_read},
+       {"cheapest", line.result.wbinvd < *best ? "wbinvd" : names[best - loop.begin()]}});
+}
+
+template <class Predicate>
+bool FlushTable::all(Predicate predicate) const {
+  return std::all_of(lines_.begin(), lines_.end(), predicate);
 }
 
 void FlushTable::add_crossovers() {
   for (std::size_t n = 0; n < line_flushes; ++n) {
-    const auto first = std::find_if(lines_.begin(), lines_.end(),
-                                    [n](const Line& line) { return line.wbinvd < line.loop[n]; });
+    const auto first = std::find_if(lines_.begin(), lines_.end(), [n](const Line& line) {
+      return line.result.wbinvd < line.result.loop[n];
+    });
     world_.report().metric(fmt::format("crossover_{}", names[n]),
                            first == lines_.end() ? Cell{"none"} : Cell{first->bytes}, "B",
                            fmt::format("first size at which wbinvd is cheaper than {}", names[n]));
@@ -61,31 +65,55 @@ void FlushTable::add_crossovers() {
 
 void FlushTable::claim() {
   add_crossovers();
+  claim_linear();
+  claim_wbinvd();
+  claim_device();
+}
+
+// A line that the core's own caches hold is asked for too: a buffer of 4 times their size has few.
+void FlushTable::claim_linear() {
   auto& report = world_.report();
   const auto& cache = world_.machine().description().cache;
-  const auto all = [this](auto predicate) {
-    return std::all_of(lines_.begin(), lines_.end(), predicate);
-  };
-  // Beyond what the core's own caches hold; a line of theirs is asked for too.
   const auto& largest = lines_.back();
-  const auto cost = per_line(largest.loop[0], largest.bytes);
-  report.claim("clflush is linear beyond the core's own caches: 10 %, at the last level's size too",
-               all([&](const Line& line) {
-                 if (line.bytes < 4 * cache.l2.capacity.count) return true;
-                 const auto mine = per_line(line.loop[0], line.bytes);
-                 return mine * 10 <= cost * 11 && cost * 10 <= mine * 11;
+  const auto beyond = std::find_if(lines_.begin(), lines_.end(), [&](const Line& line) {
+    return line.bytes >= 4 * cache.l2.capacity.count;
+  });
+  const auto as_largest = [cost = largest.line(LineFlush::clflush)](const Line& line) {
+    const auto mine = line.line(LineFlush::clflush);
+    return mine * 10 <= cost * 11 && cost * 10 <= mine * 11;
+  };
+  if (lines_.end() - beyond >= 2) {
+    const auto text = config::Text<Bytes>::print;
+    report.claim(
+        "a clflush costs the same in every buffer beyond the core's own caches, within 10 %",
+        std::all_of(beyond, lines_.end(), as_largest),
+        fmt::format("{} to {}; the last level has {}", text({beyond->bytes}), text({largest.bytes}),
+                    text(cache.llc.capacity)));
+  }
+  report.claim("clflushopt is not dearer than clflush",
+               all([](const Line& line) { return line.result.loop[1] <= line.result.loop[0]; }));
+}
+
+void FlushTable::claim_wbinvd() {
+  const auto& cache = world_.machine().description().cache;
+  const auto& largest = lines_.back().result;
+  if (cache.flush.tag_scan * tags_of_slice(cache.llc) > largest.loop[0]) return;
+  world_.report().claim(
+      "for the largest buffer wbinvd is cheaper than clflush", largest.wbinvd < largest.loop[0],
+      fmt::format("{} and {} ns", to_text(Cell{largest.wbinvd}), to_text(Cell{largest.loop[0]})));
+}
+
+void FlushTable::claim_device() {
+  auto& report = world_.report();
+  const auto& machine = world_.machine().description();
+  report.claim("after every way of flushing a no-snoop device reads what was stored",
+               all([](const Line& line) { return line.result.arrived; }));
+  const auto hop = machine.sockets > 1 ? machine.cache.home.hop : Picoseconds{};
+  const auto most = machine.cache.llc.lookup + machine.cache.llc.snoop + hop;
+  report.claim("a snooped read takes at most a lookup and a snoop longer than a no-snoop read",
+               all([=](const Line& line) {
+                 return line.result.snooped_read <= line.result.no_snoop_read + most;
                }));
-  report.claim("clflushopt is cheaper than clflush",
-               all([](const Line& line) { return line.loop[1] < line.loop[0]; }));
-  const auto tags =
-      static_cast<std::int64_t>(cache.llc.capacity.count / line_bytes / cache.llc.slices);
-  report.claim(
-      "wbinvd is cheaper than clflush from some size on, unless to look at all tags takes longer",
-      largest.wbinvd < largest.loop[0] || cache.flush.tag_scan * tags > largest.loop[0],
-      fmt::format("{} and {} ns for the largest buffer", to_text(Cell{largest.wbinvd}),
-                  to_text(Cell{largest.loop[0]})));
-  report.claim("to let the device snoop costs it less than clflush costs software",
-               all([](const Line& line) { return line.snooping < line.loop[0]; }));
 }
 
 }  // namespace ioasim::scenarios

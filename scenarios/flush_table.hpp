@@ -1,7 +1,6 @@
 // The rows of flush-crossover, and what is claimed of them.
 #pragma once
 
-#include <array>
 #include <vector>
 
 #include "scenarios/flush_costs.hpp"
@@ -18,16 +17,23 @@ class FlushTable {
   void claim();
 
  private:
-  static constexpr std::size_t line_flushes = 3;  // clflush, clflushopt, clwb
-
   struct Line {
     std::uint64_t bytes;
-    std::array<Picoseconds, line_flushes> loop;
-    Picoseconds wbinvd;
-    Picoseconds snooping;  // of all lines together
+    FlushResult result;
+
+    // Of one line, in a loop over the buffer.
+    Picoseconds line(LineFlush instruction) const {
+      return result.loop[static_cast<std::size_t>(instruction)] /
+             static_cast<std::int64_t>(bytes / line_bytes);
+    }
   };
 
+  template <class Predicate>
+  bool all(Predicate predicate) const;
   void add_crossovers();
+  void claim_linear();
+  void claim_wbinvd();
+  void claim_device();
 
   World& world_;
   FlushCosts& costs_;

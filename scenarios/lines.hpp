@@ -14,4 +14,9 @@ void store_lines(kernel::Thread& thread, Hva from, std::uint64_t bytes, std::uin
 // wbinvd, or wbnoinvd, in a driver.
 void flush_caches(kernel::Thread& thread, bool invalidate = true);
 
+// What a flush of whole caches goes through, slices side by side.
+inline std::int64_t tags_of_slice(const cache::LlcParams& llc) {
+  return static_cast<std::int64_t>(llc.capacity.count / line_bytes / llc.slices);
+}
+
 }  // namespace ioasim::scenarios

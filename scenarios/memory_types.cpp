@@ -45,6 +45,7 @@ Scenario memory_types() {
           .question = "which memory types are coherent with a device that does not snoop?",
           .platform = "server",
           .devices = {"dma0"},
+          .needs_oracle = true,
           .run = run};
 }
 

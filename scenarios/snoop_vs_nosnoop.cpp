@@ -51,6 +51,7 @@ Scenario snoop_vs_nosnoop() {
           .question = "what does a device gain by not snooping, and what does it lose?",
           .platform = "server",
           .devices = {"dma0"},
+          .needs_oracle = true,
           .parameters = parameters_of<Params>,
           .run = run};
 }

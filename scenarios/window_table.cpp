@@ -27,6 +27,8 @@ unsigned ddio_ways(World& world) {
   return port.ddio_ways != 0 ? port.ddio_ways : llc.ddio_ways;
 }
 
+bool ways_are_of_port(World& world) { return port_of(world).ddio_ways != 0; }
+
 std::uint64_t way_bytes(World& world) {
   const auto& llc = world.machine().description().cache.llc;
   return llc.capacity.count / llc.ways;
@@ -48,13 +50,16 @@ WindowTable::WindowTable(World& world, WriteThenRead& device) : world_{world}, d
 void WindowTable::empty_caches() { flush_caches(world_.user()); }
 
 void WindowTable::add_window(std::uint64_t window, std::uint64_t capacity) {
-  windows_.push_back({window, capacity, device_.measure({window})});
+  const bool fits = window <= capacity;
+  const bool first_larger = !fits && !windows_.empty() && windows_.back().window <= capacity;
+  if (first_larger) device_.write({capacity});  // all that the ways have room for
+  windows_.push_back({window, capacity, device_.measure({.bytes = window, .written = fits})});
 }
 
 // An eighth of the sets is enough, and sooner filled.
 void WindowTable::add_ways(unsigned ways, unsigned window_ways) {
   const auto& llc = world_.machine().description().cache.llc;
-  if (ways > llc.ways || port_of(world_).ddio_ways != 0) return;
+  if (ways > llc.ways) return;
   world_.user().call_driver([&](cpu::Instructions& cpu) {
     cpu.wrmsr(cpu::msr::iio_llc_ways, (std::uint64_t{1} << ways) - 1);
   });
@@ -94,26 +99,38 @@ void WindowTable::add(const std::string& name, unsigned ways, const Line& line) 
                              {"walks", line.result.walks}});
 }
 
-void WindowTable::claim_window() {
+void WindowTable::add_windows() {
   const auto ways = static_cast<unsigned>(windows_.front().capacity / way_bytes(world_));
-  for (const Line& line : windows_)
+  for (const Line& line : windows_) {
     add(fmt::format("window {} KiB", line.window >> 10), ways, line);
+  }
+}
+
+void WindowTable::claim_no_window() {
+  add_windows();
+  world_.report().claim("device writes enter no cache: none finds its line there",
+                        windows_.front().result.finished && windows_.front().result.hits == 0);
+}
+
+// Of latencies nothing is claimed if page walks are a part of them.
+void WindowTable::claim_window() {
+  add_windows();
   auto& report = world_.report();
-  report.claim("the IOTLB holds the window: less than 1 % of the accesses wait for a walk",
-               std::all_of(windows_.begin(), windows_.end(), [this](const Line& line) {
-                 return line.result.walks * 100 < device_.accesses();
-               }));
-  const auto by_law = [&](const Line& line) {
-    const auto closed = count(closed_form(line));
-    return std::abs(count(line.result.latency) - closed) * 100 <= closed * 3;
-  };
-  report.claim("the latency follows L_hit + (1 - min(1, D / W)) * dL within 3 %",
-               std::all_of(windows_.begin(), windows_.end(), by_law));
   report.claim("the share of writes that hit is min(1, D / W) within 0.03",
                std::all_of(windows_.begin(), windows_.end(),
                            [this](const Line& line) { return hits_as_expected(line); }));
-  report.claim("a write that misses takes longer",
-               windows_.back().result.latency > windows_.front().result.latency);
+  const auto few_walks = [this](const Line& line) {
+    return line.result.walks * 100 < device_.accesses();
+  };
+  if (!std::all_of(windows_.begin(), windows_.end(), few_walks)) return;
+  const auto rise = windows_.back().result.latency - windows_.front().result.latency;
+  report.claim("a write that misses takes longer", rise > Picoseconds{});
+  const auto by_law = [&](const Line& line) {
+    const auto error = std::abs(count(line.result.latency - closed_form(line)));
+    return error * 100 <= count(rise) * 5;
+  };
+  report.claim("the latency follows L_hit + (1 - min(1, D / W)) * dL within 5 % of dL",
+               std::all_of(windows_.begin(), windows_.end(), by_law));
 }
 
 void WindowTable::claim_ways() {

@@ -9,6 +9,8 @@ namespace ioasim::scenarios {
 
 // Ways that the writes of the machine's dma0 may enter, and the size of one.
 unsigned ddio_ways(World& world);
+// The root port says how many, whatever the register of the socket says.
+bool ways_are_of_port(World& world);
 std::uint64_t way_bytes(World& world);
 
 class WindowTable {
@@ -23,6 +25,8 @@ class WindowTable {
   // A window of `window_ways` ways' size, in empty caches of which this many take device writes.
   void add_ways(unsigned ways, unsigned window_ways);
   void claim_window();
+  // Of a window that the cache has no room for.
+  void claim_no_window();
   void claim_ways();
 
  private:
@@ -37,6 +41,7 @@ class WindowTable {
     }
   };
 
+  void add_windows();
   void add(const std::string& name, unsigned ways, const Line& line);
   Picoseconds closed_form(const Line& line) const;
   bool hits_as_expected(const Line& line) const;

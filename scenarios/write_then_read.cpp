@@ -116,15 +116,13 @@ void WriteThenRead::store_images(const Window& window) {
 
 WriteThenRead::Result WriteThenRead::measure(const Window& window) {
   store_images(window);
+  if (window.written) write(window);
   const Counters counters{world_};
   const WriteReadRecorder recorder{world_, driver_.device()};
   driver_.start_at(seen(images_));
   Result result{.finished = driver_.finish()};
   if (recorder.pairs > 0) result.latency = recorder.sum / recorder.pairs;
-  // Every image is read, and missed; so are the lines that are read back, if no write enters them.
-  const auto misses = counters.since("llc.llc_misses");
-  const auto lookups_at_most = std::uint64_t{2} * accesses_ + 1;
-  result.hits = lookups_at_most - std::min(misses, lookups_at_most);
+  result.hits = counters.since("llc.device_write_hits");
   result.walks = counters.since_of_all("iotlb_lookup") - counters.since_of_all("iotlb_hit");
   return result;
 }

@@ -16,6 +16,7 @@ class WriteThenRead {
   struct Window {
     std::uint64_t bytes;
     std::uint64_t parts = 1;
+    bool written = false;  // the device has written all of it just before
 
     std::uint64_t lines() const { return bytes / line_bytes / parts; }
   };

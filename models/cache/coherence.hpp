@@ -60,6 +60,7 @@ struct Outcome {
 struct CoherenceStats {
   stats::Counter llc_hits;
   stats::Counter llc_misses;
+  stats::Counter device_write_hits;
   stats::Counter snoops;
   stats::Counter evictions;
   stats::Counter writebacks;
@@ -69,6 +70,8 @@ struct CoherenceStats {
   static constexpr auto fields = std::tuple{
       Field{"llc_hits", &CoherenceStats::llc_hits, "lookups that found the line"},
       Field{"llc_misses", &CoherenceStats::llc_misses, "lookups that did not"},
+      Field{"device_write_hits", &CoherenceStats::device_write_hits,
+            "lookups for writes of devices that found the line"},
       Field{"snoops", &CoherenceStats::snoops,
             "private caches that had to give up, share or show a line"},
       Field{"evictions", &CoherenceStats::evictions, "lines that left for another"},

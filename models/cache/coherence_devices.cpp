@@ -77,6 +77,7 @@ Outcome Coherence::device_write(unsigned socket, const Piece& piece, std::uint32
   const bool unique = entry != nullptr && entry->unique;
   outcome.hit = slot != none;
   ++(outcome.hit ? stats_.llc_hits : stats_.llc_misses);
+  if (outcome.hit) ++stats_.device_write_hits;
   if (entry != nullptr && entry->holders != 0) {
     take_from_cores(socket, piece.line, ~0u, found, outcome);
   }

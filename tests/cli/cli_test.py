@@ -96,6 +96,14 @@ class Mistakes(CliTest):
         message = self.refuse("run", "first-dma", "--set", "iommu0.iotlb.ways=3")
         self.assertIn("iommu0.iotlb.ways=3: iommu0.iotlb.entries=128: must be ways (3)", message)
 
+    def test_scenarios_that_only_the_oracle_can_answer(self):
+        for scenario in ("coherency-matrix", "snoop-vs-nosnoop", "false-sharing-dma",
+                         "memory-types", "coherence-torture"):
+            self.assertIn(f"simulation.oracle=false: {scenario} is answered by the oracle; "
+                          "leave it on",
+                          self.refuse("run", scenario, "--set", "simulation.oracle=false"))
+        self.assertIn("held", self.succeed("run", "first-dma", "--set", "simulation.oracle=false"))
+
     def test_malformed_yaml(self):
         self.write("bad.yaml", "cpu: {cores: 2\nmemory: x\n")
         for arguments in (["check", "bad.yaml"], ["run", "first-dma", "--platform", "bad.yaml"]):
@@ -287,6 +295,30 @@ class Refusals(CliTest):
                             "wbinvd-cost", *little, "--set", "scenario.fill=16MiB")
         self.expect_refused("memory: 64MiB asked for; memory.capacity is 16MiB",
                             "snoop-vs-nosnoop", *little, "--set", "scenario.set=64MiB")
+
+
+class OtherMachines(CliTest):
+    """What holds on machines and with sizes that are not the shipped ones."""
+
+    def rows(self, *arguments):
+        return json.loads(self.succeed("run", *arguments, "--format", "json"))["rows"]
+
+    def test_ddio_off(self):
+        rows = self.rows("ddio-window", "--set", "port0.ddio=false")
+        self.assertEqual([(row["ways"], row["hit_rate"]) for row in rows], [(0, 0)])
+
+    def test_ddio_window_with_page_walks(self):
+        for setting in ("kernel.superpages=false", "iommu0.iotlb.entries=16"):
+            for row in self.rows("ddio-window", "--set", setting):
+                self.assertAlmostEqual(row["hit_rate"], row["expected"], delta=0.03)
+
+    def test_ddio_window_of_few_accesses(self):
+        for seed in ("1", "2", "3"):
+            self.rows("ddio-window", "--set", "scenario.accesses=1000", "--seed", seed)
+
+    def test_ddio_ways_of_the_port(self):
+        rows = self.rows("ddio-window", "--set", "port0.ddio_ways=4")
+        self.assertEqual({row["ways"] for row in rows}, {4})
 
 
 class FirstDma(CliTest):
