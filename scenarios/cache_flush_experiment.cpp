@@ -30,6 +30,8 @@ class FlushRecorder final : public trace::Listener {
   World& world_;
 };
 
+constexpr std::uint64_t think_ps_max = 40'000;
+
 std::uint64_t lines_of_neighbour(const cache::Params& params) {
   return std::min(2 * params.l2.capacity.count, params.llc.capacity.count / 4) / line_bytes;
 }
@@ -45,9 +47,10 @@ struct CacheFlushExperiment::Neighbour {
   Picoseconds mean(unsigned n) const { return loads[n] == 0 ? Picoseconds{} : sum[n] / loads[n]; }
 };
 
-CacheFlushExperiment::CacheFlushExperiment(World& world, std::uint64_t dirty_bytes)
+CacheFlushExperiment::CacheFlushExperiment(World& world, std::uint64_t stored)
     : world_{world},
-      dirty_{memory_of(world, dirty_bytes)},
+      random_{world.random("neighbour")},
+      dirty_{memory_of(world, stored)},
       shared_lines_{lines_of_neighbour(world.machine().description().cache)} {
   shared_ = memory_of(world, shared_lines_ * line_bytes);
 }
@@ -56,7 +59,7 @@ CacheFlushResult CacheFlushExperiment::measure(const CacheFlushCase& what) {
   auto& user = world_.user();
   flush_caches(user);
   const Counters filled{world_};
-  store_lines(user, dirty_, what.dirty_lines * line_bytes, ++value_);
+  store_lines(user, dirty_, what.stored, ++value_);
   Neighbour neighbour;
   using Phase = Neighbour::Phase;
   if (what.neighbour) {
@@ -65,7 +68,7 @@ CacheFlushResult CacheFlushExperiment::measure(const CacheFlushCase& what) {
       user.cpu().execute(1_us);
     }
   }
-  CacheFlushResult result{.dirty_lines = what.dirty_lines - filled.since("llc.writebacks")};
+  CacheFlushResult result{.dirty_lines = what.stored / line_bytes - filled.since("llc.writebacks")};
   const Counters flushed{world_};
   const FlushRecorder recorder{world_};
   neighbour.phase = Phase::during;
@@ -77,6 +80,7 @@ CacheFlushResult CacheFlushExperiment::measure(const CacheFlushCase& what) {
   result.duration = recorder.end - recorder.begin;
   result.before = neighbour.mean(0);
   result.during = neighbour.mean(1);
+  result.lost = neighbour.sum[1] - result.before * neighbour.loads[1];
   result.refills = flushed.since("llc.llc_misses");
   return result;
 }
@@ -89,8 +93,9 @@ void CacheFlushExperiment::flush_together(const CacheFlushCase& what) {
   for (unsigned n = 1; n < what.cores; ++n) world_.join(n);
 }
 
-// Line after line, round and round, until the flush is over; then every line once.
-void CacheFlushExperiment::work(kernel::Thread& thread, Neighbour& neighbour) const {
+// Line after line, round and round, until the flush is over; then every line once. What it does
+// between its loads takes it some time, never the same: else it could keep step with the flush.
+void CacheFlushExperiment::work(kernel::Thread& thread, Neighbour& neighbour) {
   using Phase = Neighbour::Phase;
   load_all(thread);
   neighbour.phase = Phase::before;
@@ -100,6 +105,7 @@ void CacheFlushExperiment::work(kernel::Thread& thread, Neighbour& neighbour) co
     thread.load<std::uint64_t>(shared_ + n * line_bytes);
     neighbour.sum[when] += thread.cpu().now() - begin;
     ++neighbour.loads[when];
+    thread.cpu().execute(Picoseconds{static_cast<std::int64_t>(random_.between(0, think_ps_max))});
   }
   load_all(thread);
 }
@@ -116,6 +122,15 @@ Picoseconds CacheFlushExperiment::bound(std::uint64_t dirty_lines, unsigned core
   const auto line_time = transfer_time(line_bytes, machine.memory.channel_bandwidth);
   const auto writing = line_time * static_cast<std::int64_t>(dirty_lines / machine.memory.channels);
   return std::max(writing, machine.cache.flush.tag_scan * tags_of_slice(llc) * cores);
+}
+
+// Buffers for what memory takes while it writes one line; no refresh in between.
+bool CacheFlushExperiment::writes_at_full_bandwidth() const {
+  const auto& machine = world_.machine().description();
+  const auto& memory = machine.memory;
+  const auto line_time = transfer_time(line_bytes, memory.channel_bandwidth);
+  const auto needed = memory.channels * ((memory.latency / line_time) + 1);
+  return memory.refresh_interval == Picoseconds{} && machine.cache.home.write_buffers >= needed;
 }
 
 Picoseconds CacheFlushExperiment::own_scan() const {

@@ -12,7 +12,7 @@ namespace ioasim::scenarios {
 
 struct CacheFlushCase {
   bool invalidate;                    // wbinvd; else wbnoinvd
-  std::uint64_t dirty_lines;          // stored to by core 0, after its caches were emptied
+  std::uint64_t stored;               // bytes, whole lines, by core 0 into empty caches
   unsigned cores = 1;                 // cores 0, 1, .. that flush at once
   std::optional<unsigned> neighbour;  // a core that does not flush
   bool far = false;                   // it is at another socket
@@ -25,19 +25,22 @@ struct CacheFlushResult {
   Picoseconds duration{};           // from the first core's begin to the last one's end
   Picoseconds before{};             // mean latency of the neighbour's loads before the flush
   Picoseconds during{};             // and of those that it began while the flush ran
+  Picoseconds lost{};               // what these took longer, all together
   std::uint64_t refills = 0;        // of its loads from then on, those that found no line in the
                                     // last level
 };
 
 class CacheFlushExperiment {
  public:
-  // `dirty_bytes`: the most that a case makes dirty.
-  CacheFlushExperiment(World& world, std::uint64_t dirty_bytes);
+  // `stored`: the most that a case stores.
+  CacheFlushExperiment(World& world, std::uint64_t stored);
 
   CacheFlushResult measure(const CacheFlushCase& what);
 
-  // fidelity 2.5: what the slowest of writing and looking at tags takes.
+  // What the slowest of writing and looking at tags takes.
   Picoseconds bound(std::uint64_t dirty_lines, unsigned cores) const;
+  // Memory takes lines as fast as its channels can: nothing else holds it up.
+  bool writes_at_full_bandwidth() const;
   // The executing core's own level 2 is looked at before.
   Picoseconds own_scan() const;
 
@@ -45,10 +48,11 @@ class CacheFlushExperiment {
   struct Neighbour;
 
   void flush_together(const CacheFlushCase& what);
-  void work(kernel::Thread& thread, Neighbour& neighbour) const;
+  void work(kernel::Thread& thread, Neighbour& neighbour);
   void load_all(kernel::Thread& thread) const;
 
   World& world_;
+  Prng random_;
   Hva dirty_;
   Hva shared_;  // the neighbour's lines: more than its level 2 holds, less than the last level
   std::uint64_t shared_lines_;

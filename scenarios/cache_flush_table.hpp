@@ -13,7 +13,7 @@ class CacheFlushTable {
   CacheFlushTable(Report& report, CacheFlushExperiment& experiment);
 
   // Measures a case and adds its row.
-  void add(unsigned percent_dirty, const CacheFlushCase& what);
+  void add(const CacheFlushCase& what);
   void claim();
 
  private:

@@ -15,7 +15,7 @@ struct Params {
 
   static constexpr auto fields = std::tuple{
       Field{"operations", &Params::operations, "of all cores and devices [model choice]",
-            Limits<std::uint64_t>{1, 1'000'000'000}},
+            Limits<std::uint64_t>{1, 10'000'000}},
       Field{"lines", &Params::lines, "coherent ones, and as many mixed ones [model choice]",
             Limits<std::uint64_t>{1, 64}}};
 };
@@ -30,14 +30,12 @@ void run(World& world) {
   using Stale = cache::StaleRead;
   const auto& stale = world.oracle().stale_reads();
   const auto all = [&](auto what) { return std::all_of(stale.begin(), stale.end(), what); };
-  report.claim("coherent lines are never stale",
-               all([&](const Stale& s) { return !torture.coherent(s.address); }));
-  report.claim("only lines that no-snoop DMA touches are",
+  report.claim("every stale read is of a line that no-snoop DMA uses",
                all([&](const Stale& s) { return torture.mixed(s.address); }));
   report.claim("the states of every line keep to the protocol", torture.breach().empty(),
                torture.breach().empty() ? fmt::format("{} looked at", torture.states_checked())
                                         : torture.breach());
-  report.claim("every copy has ended, every core is done", torture.devices_done());
+  report.claim("every copy ended without an error", torture.devices_done());
   report.claim("no locked addition is lost", counter == torture.cores().locked,
                fmt::format("{} of {}", counter, torture.cores().locked));
 }

@@ -65,7 +65,7 @@ void add_run(CLI::App& app, Arguments& arguments) {
   add_format(verb, arguments);
   one_each(verb, "--trace", arguments.run.traces, "KIND[:FILE]",
            "write a trace: text; without a file it goes to DIR, else to stderr");
-  verb.add_flag("--quiet", arguments.run.quiet, "figures and claims only, no progress");
+  verb.add_flag("--quiet", arguments.run.quiet, "figures and claims only");
 }
 
 void add_sweep(CLI::App& app, Arguments& arguments) {
@@ -78,7 +78,7 @@ void add_sweep(CLI::App& app, Arguments& arguments) {
   verb.add_option("--seed", arguments.run.seed, "first seed")->type_name("N");
   verb.add_option("--out", arguments.run.out, "write results here")->type_name("DIR");
   add_format(verb, arguments);
-  verb.add_flag("--quiet", arguments.run.quiet, "figures only, no progress");
+  verb.add_flag("--quiet", arguments.run.quiet, "figures only");
 }
 
 void add_others(CLI::App& app, Arguments& arguments) {

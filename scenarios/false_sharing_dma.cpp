@@ -1,6 +1,7 @@
 // A device and a CPU that write different bytes of one line.
 #include <fmt/format.h>
 
+#include "scenarios/dma_way.hpp"
 #include "scenarios/false_sharing_experiment.hpp"
 #include "scenarios/list.hpp"
 
@@ -17,7 +18,8 @@ void add_cell(World& world, DmaDriver& driver, const FalseSharingCell& cell) {
                             {"device_bytes", result.device_bytes},
                             {"cpu_bytes_kept", result.cpu_bytes_kept},
                             {"missing", result.missing}});
-  const auto expected = cell.expected();
+  const auto way = dma_way(world.machine().description(), "dma0");
+  const auto expected = cell.expected(way.can_go_past_caches());
   const auto* missing = expected == "lost"    ? "flush_before_device_write"
                         : expected == "stale" ? "invalidate_before_read"
                                               : "-";

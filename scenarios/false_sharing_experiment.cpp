@@ -24,8 +24,8 @@ std::string missing_of(const cache::StaleRead& stale) {
 
 }  // namespace
 
-std::string_view FalseSharingCell::expected() const {
-  if (!no_snoop || repair == "padding" || repair == "clflush-before") return "kept";
+std::string_view FalseSharingCell::expected(bool past) const {
+  if (!no_snoop || !past || repair == "padding" || repair == "clflush-before") return "kept";
   if (cpu == "writes-first") return "lost";  // the line was modified under the device's write
   if (repair == "clflush-after") return "kept";
   return cpu == "reads" ? "stale" : "lost";

@@ -15,9 +15,10 @@ struct FalseSharingCell {
   std::string_view repair;  // "none", "clflush-before" or "clflush-after" the device's write,
                             // "padding": the variable has a line of its own
 
-  // What becomes of the device's bytes (hardware.md 3.3): "kept"; "stale" if the CPU reads older
+  // What becomes of the device's bytes: "kept"; "stale" if the CPU reads older
   // ones while memory has them; "lost" if memory has them no more.
-  std::string_view expected() const;
+  // `past`: what the device asks to go past the caches does.
+  std::string_view expected(bool past) const;
 };
 
 struct FalseSharingResult {

@@ -11,8 +11,9 @@ struct Params {
   unsigned background = 0;
 
   static constexpr auto fields = std::tuple{
-      Field{"largest", &Params::largest, "largest buffer; the smallest is 4 KiB [model choice]",
-            Limits{4_KiB, 256_MiB}},
+      Field{"largest", &Params::largest,
+            "largest buffer, rounded down to 4 KiB times a power of two [model choice]",
+            Limits{4_KiB, 64_MiB}},
       Field{"dirty", &Params::dirty, "percent of a buffer's lines that are modified [model choice]",
             Limits{0u, 100u}},
       Field{"background", &Params::background,

@@ -57,9 +57,9 @@ void FlushTable::add_crossovers() {
     const auto first = std::find_if(lines_.begin(), lines_.end(), [n](const Line& line) {
       return line.result.wbinvd < line.result.loop[n];
     });
-    world_.report().metric(fmt::format("crossover_{}", names[n]),
-                           first == lines_.end() ? Cell{"none"} : Cell{first->bytes}, "B",
-                           fmt::format("first size at which wbinvd is cheaper than {}", names[n]));
+    world_.report().metric(
+        fmt::format("crossover_{}", names[n]), first == lines_.end() ? Cell{} : Cell{first->bytes},
+        "B", fmt::format("first size at which wbinvd is cheaper than {}, if any", names[n]));
   }
 }
 

@@ -25,6 +25,7 @@ Json number(Decimal value) {
 
 Json to_value(const Cell& cell) {
   struct Convert {
+    Json operator()(std::monostate) const { return nullptr; }
     Json operator()(const std::string& text) const { return text; }
     Json operator()(bool truth) const { return truth; }
     Json operator()(std::int64_t value) const { return value; }

@@ -1,6 +1,7 @@
 #include "scenarios/memory_type_experiment.hpp"
 
 #include "cpu/msr.hpp"
+#include "scenarios/dma_way.hpp"
 
 namespace ioasim::scenarios {
 namespace {
@@ -10,8 +11,6 @@ using cpu::PatIndex;
 using Flags = devices::DmaDescriptor;
 namespace msr = cpu::msr;
 
-// More copies than a device has under way: later ones have seen what is in memory.
-constexpr std::uint64_t copies_under_way = 128;
 constexpr Picoseconds poll_interval = 200_ns;
 constexpr int polls_max = 1000;
 
@@ -115,7 +114,9 @@ bool MemoryTypeExperiment::seen_while_streaming(PatIndex pat, bool non_temporal)
   wait_until(arrived);
   user_.call_driver([&](cpu::Instructions& cpu) { store(cpu, pat, non_temporal, ++last_); });
   const auto& copied = driver_.engine().stats().bytes;
-  const auto enough = copied.n + copies_under_way * bytes;
+  // A copy takes a request at least: later ones have seen what is in memory.
+  const auto& engine = dma_way(world_.machine().description(), "dma0").device.params;
+  const auto enough = copied.n + 4 * engine.requests_max * bytes;
   wait_until([&] { return copied.n >= enough; });
   const bool seen = arrived();
   driver_.stop();

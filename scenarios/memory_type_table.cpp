@@ -60,7 +60,7 @@ void add_memory_type_row(Report& report, MemoryType mtrr, MemoryType pat, bool n
   report.row(fmt::format("{} x {}, {}", to_text(mtrr), to_text(pat), operation),
              {{"mtrr", to_text(mtrr)},
               {"pat", to_text(pat)},
-              {"effective", to_text(expected_type(mtrr, pat))},
+              {"effective", to_text(cpu::effective(mtrr, pat))},
               {"operation", operation},
               {"seen_at_once", page.seen_at_once},
               {"seen_after_fence", page.seen_after_fence},

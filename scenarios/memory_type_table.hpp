@@ -1,5 +1,5 @@
 // What memory types do, as tables: the effective type of each pair of MTRR and PAT type, and how a
-// page of it behaves beside a device that does not snoop (hardware.md 3.5); and as rows.
+// page of it behaves beside a device that does not snoop; and as rows.
 #pragma once
 
 #include <array>

@@ -1,6 +1,8 @@
 // Every pair of MTRR and PAT type, beside a device that does not snoop.
 #include <fmt/format.h>
 
+#include "scenarios/configuration.hpp"
+#include "scenarios/dma_way.hpp"
 #include "scenarios/list.hpp"
 #include "scenarios/memory_type_experiment.hpp"
 
@@ -10,7 +12,7 @@ namespace {
 void add_pair(Report& report, MemoryTypeExperiment& experiment, cpu::MemoryType mtrr,
               cpu::MemoryType pat) {
   const auto type = expected_type(mtrr, pat);
-  bool as_expected = true;
+  bool as_expected = cpu::effective(mtrr, pat) == type;
   for (const bool non_temporal : {false, true}) {
     const auto result = experiment.try_type(pat, non_temporal);
     as_expected = as_expected && result.page == expected_behaviour(type, non_temporal);
@@ -19,6 +21,17 @@ void add_pair(Report& report, MemoryTypeExperiment& experiment, cpu::MemoryType 
   report.claim(
       fmt::format("MTRR {} x PAT {} acts as {}", to_text(mtrr), to_text(pat), to_text(type)),
       as_expected);
+}
+
+void check(const Configuration& configuration) {
+  const auto way = dma_way(configuration.machine, "dma0");
+  if (way.can_go_past_caches()) return;
+  const bool device = !way.device.params.function.no_snoop;
+  throw config::ConfigError{
+      {{},
+       device ? "dma0.function.no_snoop" : way.port.name + ".honor_no_snoop",
+       "false",
+       "memory-types needs a device whose No Snoop requests go past the caches"}};
 }
 
 void run(World& world) {
@@ -46,6 +59,7 @@ Scenario memory_types() {
           .platform = "server",
           .devices = {"dma0"},
           .needs_oracle = true,
+          .check = check,
           .run = run};
 }
 

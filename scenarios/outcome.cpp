@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "scenarios/table.hpp"
 
 namespace ioasim::scenarios {
@@ -25,6 +27,7 @@ std::string shown_unit(const std::string& unit) { return unit == "1" ? std::stri
 
 // As programs that read such files expect it.
 std::string csv_value(const Cell& cell) {
+  if (std::holds_alternative<std::monostate>(cell.value())) return {};
   const bool* truth = std::get_if<bool>(&cell.value());
   if (!truth) return to_text(cell);
   return *truth ? "true" : "false";
@@ -36,12 +39,16 @@ std::string rows_as_text(const Report& report) {
   Cells units{""};
   for (std::size_t i = 0; i < report.columns().size(); ++i) {
     const Column& column = report.columns()[i];
-    const bool numbers = !report.rows().empty() && is_number(report.rows().front().cells[i]);
+    const bool numbers = std::any_of(report.rows().begin(), report.rows().end(),
+                                     [i](const Row& row) { return is_number(row.cells[i]); });
     aligns.push_back(numbers ? Align::right : Align::left);
     heads.push_back(column.name);
     units.push_back(shown_unit(column.unit));
   }
-  std::vector<Cells> lines{heads, units};
+  std::vector<Cells> lines{heads};
+  const bool any_unit = std::any_of(units.begin(), units.end(),
+                                    [](const std::string& unit) { return !unit.empty(); });
+  if (any_unit) lines.push_back(units);
   for (const Row& row : report.rows()) {
     Cells line{row.name};
     for (const Cell& cell : row.cells) line.push_back(to_text(cell));

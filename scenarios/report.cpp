@@ -44,6 +44,7 @@ Decimal ratio(std::uint64_t numerator, std::uint64_t denominator, unsigned digit
 
 std::string to_text(const Cell& cell) {
   struct Print {
+    std::string operator()(std::monostate) const { return "-"; }
     std::string operator()(const std::string& text) const { return text; }
     std::string operator()(bool truth) const { return truth ? "yes" : "no"; }
     std::string operator()(std::int64_t number) const { return std::to_string(number); }

@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,16 +32,21 @@ Decimal nanoseconds(Picoseconds time);
 // numerator / denominator, rounded half up; 0 if the denominator is.
 Decimal ratio(std::uint64_t numerator, std::uint64_t denominator, unsigned digits = 3);
 
-// One value of a row. A time becomes nanoseconds.
+// One value of a row, or none. A time becomes nanoseconds.
 class Cell {
  public:
-  using Value = std::variant<std::string, bool, std::int64_t, Decimal>;
+  using Value = std::variant<std::monostate, std::string, bool, std::int64_t, Decimal>;
 
+  Cell() = default;  // no value: "-" in text, nothing in CSV, null in JSON
   Cell(std::string_view text) : value_{std::string{text}} {}
   Cell(std::string text) : value_{std::move(text)} {}
   Cell(const char* text) : value_{std::string{text}} {}
   Cell(Decimal number) : value_{number} {}
   Cell(Picoseconds time) : value_{nanoseconds(time)} {}
+  template <class Other>
+  Cell(const std::optional<Other>& other) {
+    if (other) value_ = Cell{*other}.value_;
+  }
   Cell(std::same_as<bool> auto truth) : value_{truth} {}
   template <std::integral Number>
   requires(!std::same_as<Number, bool>) Cell(Number number)

@@ -23,6 +23,11 @@ void report_is_ours(const sc_core::sc_report& report, const sc_core::sc_actions&
   check_failed(report.get_msg(), report.get_file_name(), report.get_line_number());
 }
 
+// What waits for what, without the last line break.
+std::string list(const std::string& waiting) {
+  return waiting.empty() ? "nothing is listed as waiting" : waiting.substr(0, waiting.size() - 1);
+}
+
 StaleRead for_report(const cache::StaleRead& read) {
   StaleRead stale{.text = read.text(), .values = {}};
   for (auto& [name, value] : read.row()) {
@@ -109,16 +114,23 @@ std::string World::run(const Scenario& scenario) {
                                    n == 0 ? std::function<void()>{user} : nullptr, fault));
   }
   machine_.clock().on_stall([this](const std::string& waiting) {
-    stuck_ =
-        fmt::format("no progress for {} of simulated time\n{}",
-                    config::Text<Picoseconds>::print(configuration_.simulation.watchdog), waiting);
+    const auto text = config::Text<Picoseconds>::print;
+    const auto watchdog = configuration_.simulation.watchdog;
+    stuck_ = fmt::format(
+        "no progress for {} of simulated time; if the work takes that long: "
+        "--set simulation.watchdog={}\n{}",
+        text(watchdog), text(watchdog * 10), list(waiting));
     sc_core::sc_stop();
   });
   sc_core::sc_start();
   if (stuck_.empty() && !software_[0]->idle()) {
-    stuck_ =
-        "nothing is left to happen and the scenario has not ended\n" + machine_.clock().waiting();
+    stuck_ = "nothing is left to happen and the scenario has not ended\n" +
+             list(machine_.clock().waiting());
   }
+  if (!stuck_.empty()) {
+    report_.claim("the scenario came to its end", false, stuck_.substr(0, stuck_.find('\n')));
+  }
+  if (ended_at_ == Picoseconds{}) ended_at_ = now();  // it did not end by itself
   return stuck_;
 }
 

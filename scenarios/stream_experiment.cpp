@@ -27,8 +27,6 @@ Picoseconds read_through(kernel::Thread& thread, Hva from, std::uint64_t bytes) 
   return thread.cpu().now() - begin;
 }
 
-std::uint64_t lines_of(std::uint64_t bytes) { return (bytes + line_bytes - 1) / line_bytes; }
-
 }  // namespace
 
 StreamExperiment::StreamExperiment(World& world, DmaDriver& driver, std::uint64_t bytes,
@@ -55,7 +53,7 @@ StreamExperiment::StreamExperiment(World& world, DmaDriver& driver, std::uint64_
 // A new value in each line of the source, and where it is; the target is in memory alone.
 void StreamExperiment::prepare(std::string_view lines) {
   const auto each_line = [&](const Buffer& buffer, auto visit) {
-    for (std::uint64_t n = 0; n < lines_of(bytes_); ++n) visit(buffer.address + n * line_bytes);
+    for (std::uint64_t n = 0; n < line_count(); ++n) visit(buffer.address + n * line_bytes);
   };
   const auto store = [&](Hva line) { user_.store(line, value_); };
   const auto flush = [&](Hva line) { user_.clflushopt(line); };
@@ -117,7 +115,7 @@ StreamResult StreamExperiment::try_cell(const StreamCell& cell) {
   result.dram_reads = all.reads - empty.reads;
   result.dram_writes = all.writes - empty.writes;
   result.stale = world_.stale_reads() - reported;
-  for (std::uint64_t n = 0; n < lines_of(bytes_); ++n) {
+  for (std::uint64_t n = 0; n < line_count(); ++n) {
     const auto arrived = user_.load<std::uint64_t>(target_.address + n * line_bytes);
     if (arrived != value_) ++result.arrived_old;
   }
@@ -162,7 +160,10 @@ void add_stream_columns(Report& report) {
   report.column("dram_reads", "1", "lines, for the data");
   report.column("dram_writes", "1", "lines, for the data");
   report.column("slowdown", "%", "of a neighbour core, against its time beside an idle device");
-  report.column("stale", "1", "lines of which the device read an old value");
+  report.column("stale", "1",
+                "lines of which the device read an old value, the first time; beside the neighbour "
+                "it reads them "
+                "again");
   report.column("data", "", "what arrived: fresh, or stale, which is no speed-up but a mistake");
 }
 
@@ -177,7 +178,7 @@ std::string add_stream_row(Report& report, const StreamCell& cell, const StreamR
                     {"snoops", result.snoops},
                     {"dram_reads", result.dram_reads},
                     {"dram_writes", result.dram_writes},
-                    {"slowdown", result.slowdown ? Cell{*result.slowdown} : Cell{"no neighbour"}},
+                    {"slowdown", result.slowdown},
                     {"stale", result.stale},
                     {"data", result.arrived_old == 0 ? "fresh" : "stale"}});
   return name;

@@ -35,6 +35,7 @@ class StreamExperiment {
   // The neighbour works on `set` bytes of its own.
   StreamExperiment(World& world, DmaDriver& driver, std::uint64_t bytes, std::uint64_t set);
 
+  std::uint64_t line_count() const { return (bytes_ + line_bytes - 1) / line_bytes; }
   StreamResult try_cell(const StreamCell& cell);
   // Latency of one read of one line that is in memory alone, with nothing else to do.
   Picoseconds read_one_cold_line(bool no_snoop);

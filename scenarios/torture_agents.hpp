@@ -33,7 +33,6 @@ class Torture {
   const TortureCounts& cores() const { return cores_; }
   // Copies, each a read and a write: what they did snooped, or not.
   const TortureCounts& devices(bool snooped) const { return snooped ? snooped_ : no_snoop_; }
-  bool coherent(Hpa address) const { return (address - coherent_at_.value).value < bytes_; }
   bool mixed(Hpa address) const { return (address - mixed_at_.value).value < bytes_; }
   std::uint64_t counter();
   std::uint64_t states_checked() const { return checked_; }

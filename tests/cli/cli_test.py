@@ -104,6 +104,13 @@ class Mistakes(CliTest):
                           self.refuse("run", scenario, "--set", "simulation.oracle=false"))
         self.assertIn("held", self.succeed("run", "first-dma", "--set", "simulation.oracle=false"))
 
+    def test_scenarios_that_the_machine_cannot_answer(self):
+        self.assertIn("scenario.fill=1GiB: not more than cache.llc.capacity (20MiB)",
+                      self.refuse("run", "wbinvd-cost", "--set", "scenario.fill=1GiB"))
+        for path in ("dma0.function.no_snoop", "port0.honor_no_snoop"):
+            self.assertIn(f"{path}=false: memory-types needs a device whose No Snoop requests",
+                          self.refuse("run", "memory-types", "--set", f"{path}=false"))
+
     def test_malformed_yaml(self):
         self.write("bad.yaml", "cpu: {cores: 2\nmemory: x\n")
         for arguments in (["check", "bad.yaml"], ["run", "first-dma", "--platform", "bad.yaml"]):
@@ -291,7 +298,7 @@ class Refusals(CliTest):
 
     def test_memory(self):
         little = ("--set", "memory.capacity=16MiB")
-        self.expect_refused("memory: 16MiB asked for; memory.capacity is 16MiB",
+        self.expect_refused("memory: 20MiB asked for; memory.capacity is 16MiB",
                             "wbinvd-cost", *little, "--set", "scenario.fill=16MiB")
         self.expect_refused("memory: 64MiB asked for; memory.capacity is 16MiB",
                             "snoop-vs-nosnoop", *little, "--set", "scenario.set=64MiB")
@@ -302,6 +309,31 @@ class OtherMachines(CliTest):
 
     def rows(self, *arguments):
         return json.loads(self.succeed("run", *arguments, "--format", "json"))["rows"]
+
+    def test_devices_that_cannot_go_past_the_caches(self):
+        for path in ("dma0.function.no_snoop", "port0.honor_no_snoop"):
+            for scenario in ("snoop-vs-nosnoop", "false-sharing-dma"):
+                self.rows(scenario, "--set", f"{path}=false")
+
+    def test_slow_memory(self):
+        self.rows("wbinvd-cost", "--set", "memory.refresh_interval=7.8us",
+                  "--set", "scenario.fill=1MiB")
+        self.rows("wbinvd-cost", "--set", "cache.home.write_buffers=1",
+                  "--set", "scenario.fill=1MiB")
+        self.rows("flush-crossover", "--set", "cpu.fill_buffers=1",
+                  "--set", "scenario.largest=64KiB")
+
+    def test_a_scenario_that_the_watchdog_ends(self):
+        result = self.ioasim("run", "wbinvd-cost", "--set", "simulation.watchdog=1us",
+                             "--format", "json")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("no progress for 1us of simulated time; if the work takes that long: "
+                      "--set simulation.watchdog=10us\nnothing is listed as waiting\n",
+                      result.stderr)
+        report = json.loads(result.stdout)
+        self.assertGreater(report["sim_time_ps"], 0)
+        self.assertIn("the scenario came to its end",
+                      [claim["text"] for claim in report["claims"] if not claim["held"]])
 
     def test_ddio_off(self):
         rows = self.rows("ddio-window", "--set", "port0.ddio=false")

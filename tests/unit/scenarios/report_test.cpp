@@ -57,6 +57,28 @@ Outcome example() {
   return outcome;
 }
 
+// In every form, in a column of numbers.
+TEST(Outcome, CellWithoutAValue) {
+  Outcome outcome;
+  outcome.report.column("time", "ns", "of a neighbour");
+  outcome.report.row("alone", {{"time", Cell{}}});
+  outcome.report.row("beside", {{"time", std::optional{5_ns}}});
+  EXPECT_EQ(to_text(outcome, {.quiet = true}),
+            "name    time\n"
+            "          ns\n"
+            "alone      -\n"
+            "beside     5\n");
+  EXPECT_EQ(to_csv(outcome), "name,time (ns)\r\nalone,\r\nbeside,5\r\n");
+  EXPECT_THAT(to_json(outcome), HasSubstr(R"({"name":"alone","time":null})"));
+}
+
+TEST(Outcome, NoLineOfUnitsWithoutUnits) {
+  Outcome outcome;
+  outcome.report.column("reads", "1", "of all");
+  outcome.report.row("all", {{"reads", 3}});
+  EXPECT_EQ(to_text(outcome, {.quiet = true}), "name  reads\nall       3\n");
+}
+
 TEST(Report, AnswersWhatWasPutIn) {
   const Report report = example().report;
   EXPECT_EQ(report.at("write, no snoop", "latency"), Cell{300_ns});
