@@ -8,7 +8,8 @@
 namespace ioasim::scenarios {
 namespace {
 
-void add_cell(World& world, DmaDriver& driver, const FalseSharingCell& cell) {
+// Returns its name if the bytes of the CPU were not kept.
+std::string add_cell(World& world, DmaDriver& driver, const FalseSharingCell& cell) {
   const auto result = try_false_sharing(world, driver, cell);
   const auto name =
       fmt::format("cpu {}, {}, {}", cell.cpu, cell.no_snoop ? "no-snoop" : "snooped", cell.repair);
@@ -27,7 +28,7 @@ void add_cell(World& world, DmaDriver& driver, const FalseSharingCell& cell) {
   world.report().claim(
       fmt::format("{}: the device's bytes are {}, and the oracle says so", name, expected),
       result.device_bytes == expected && explained);
-  world.report().claim(fmt::format("{}: the CPU's are kept", name), result.cpu_bytes_kept);
+  return result.cpu_bytes_kept ? std::string{} : name;
 }
 
 void run(World& world) {
@@ -39,13 +40,16 @@ void run(World& world) {
   report.column("cpu_bytes_kept", "", "the variable has its newest value");
   report.column("missing", "", "the operation that the oracle says was missing");
   DmaDriver driver{world, "dma0", EnforceSnoop::off};
+  std::string lost;  // the first row
   for (const auto* cpu : {"writes-first", "writes-last", "reads"}) {
     for (const bool no_snoop : {false, true}) {
       for (const auto* repair : {"none", "clflush-before", "clflush-after", "padding"}) {
-        add_cell(world, driver, {cpu, no_snoop, repair});
+        const auto name = add_cell(world, driver, {cpu, no_snoop, repair});
+        if (lost.empty()) lost = name;
       }
     }
   }
+  report.claim("the CPU's bytes are kept in every case", lost.empty(), lost);
 }
 
 }  // namespace

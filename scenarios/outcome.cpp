@@ -57,14 +57,47 @@ std::string rows_as_text(const Report& report) {
   return aligned(lines, aligns);
 }
 
-// Why the first few reads were stale.
+std::string columns_as_text(const Report& report) {
+  std::vector<Cells> lines;
+  for (const Column& column : report.columns()) lines.push_back({column.name, column.doc});
+  return aligned(lines, {Align::left, Align::left});
+}
+
+// The same reader lacked the same operation.
+bool alike(const StaleRead& a, const StaleRead& b) {
+  return std::all_of(a.values.begin(), a.values.end(), [&](const auto& value) {
+    const auto& [name, what] = value;
+    if (name != "reader" && name != "missing") return true;
+    return std::find(b.values.begin(), b.values.end(), value) != b.values.end();
+  });
+}
+
+// Why reads were stale: the first of each kind, of the first few kinds.
 std::string stale_reads_as_text(const Report& report) {
   constexpr std::size_t shown = 5;
+  struct Kind {
+    const StaleRead* first;
+    std::size_t reads;
+  };
+  std::vector<Kind> kinds;
+  for (const StaleRead& read : report.stale_reads()) {
+    const auto kind = std::find_if(kinds.begin(), kinds.end(),
+                                   [&](const Kind& one) { return alike(*one.first, read); });
+    if (kind != kinds.end()) {
+      ++kind->reads;
+    } else {
+      kinds.push_back({&read, 1});
+    }
+  }
+  if (kinds.size() > shown) kinds.resize(shown);
   std::string text;
-  const auto& kept = report.stale_reads();
-  for (std::size_t i = 0; i < kept.size() && i < shown; ++i) text += kept[i].text + "\n";
-  const auto seen = report.stale_reads_seen();
-  if (seen > shown) text += fmt::format("and {} more\n", seen - shown);
+  auto others = report.stale_reads_seen();
+  for (const auto& [first, reads] : kinds) {
+    text += first->text;
+    text += reads > 1 ? fmt::format("; and {} alike\n", reads - 1) : "\n";
+    others -= reads;
+  }
+  if (others > 0) text += fmt::format("and {} more\n", others);
   return text;
 }
 
@@ -103,7 +136,10 @@ std::string to_text(const Outcome& outcome, TextStyle style) {
                      to_text(nanoseconds(outcome.sim_time)), output_hash(outcome)));
   }
   if (!report.rows().empty()) part(rows_as_text(report));
-  if (!style.quiet) part(stale_reads_as_text(report));
+  if (!style.quiet) {
+    if (!report.rows().empty()) part(columns_as_text(report));
+    part(stale_reads_as_text(report));
+  }
   part(metrics_as_text(report, style));
   part(claims_as_text(report, style));
   return text;

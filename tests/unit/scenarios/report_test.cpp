@@ -99,6 +99,9 @@ TEST(Outcome, Text) {
                 "read              1234.5  no\n"
                 "write, no snoop      300  yes\n"
                 "\n"
+                "latency  doorbell to interrupt\n"
+                "stale    old data were read\n"
+                "\n"
                 "iotlb_hit_rate  0.98    lookups that hit\n"
                 "\n"
                 "held    reads are fresh (0 of 1 stale)\n"
@@ -154,21 +157,25 @@ StaleRead stale_read(std::int64_t number) {
           .values = {{"reader", "core 1"}, {"time_ps", number}}};
 }
 
-TEST(Outcome, TextExplainsTheFirstFiveStaleReads) {
+// Of each kind, that is of each reader and missing operation, the first; five kinds at most.
+TEST(Outcome, TextExplainsTheFirstFiveKindsOfStaleReads) {
   Outcome outcome{.scenario = "s", .question = "?", .platform = "server"};
   outcome.report.column("latency", "ns", "of the read");
   outcome.report.row("read", {{"latency", 1_ns}});
   outcome.report.metric("stale_reads", 5, "1", "old");
-  for (int n = 0; n < 5; ++n) outcome.report.stale_read(stale_read(n));
-  const std::string five =
-      "read        1\n"
-      "\n"
-      "read 0 was stale\nread 1 was stale\nread 2 was stale\nread 3 was stale\n"
-      "read 4 was stale\n";
-  EXPECT_THAT(to_text(outcome, {}), HasSubstr(five + "\nstale_reads  5"));
-  outcome.report.stale_read(stale_read(5));
-  outcome.report.stale_read(stale_read(6));
-  EXPECT_THAT(to_text(outcome, {}), HasSubstr(five + "and 2 more\n\nstale_reads  5"));
+  const auto add = [&](std::int64_t number, const std::string& missing) {
+    auto read = stale_read(number);
+    read.values.emplace_back("missing", missing);
+    outcome.report.stale_read(read);
+  };
+  add(0, "flush");
+  add(1, "fence");
+  add(2, "flush");
+  add(3, "flush");
+  EXPECT_THAT(to_text(outcome, {}),
+              HasSubstr("\n\nread 0 was stale; and 2 alike\nread 1 was stale\n\nstale_reads  5"));
+  for (int n = 4; n < 9; ++n) add(n, std::to_string(n));
+  EXPECT_THAT(to_text(outcome, {}), HasSubstr("\nread 6 was stale\nand 2 more\n\n"));
   EXPECT_THAT(to_text(outcome, {.quiet = true}), testing::Not(HasSubstr("was stale")));
 }
 
