@@ -117,9 +117,13 @@ bool DmaDriver::finish() {
   }
 }
 
-void DmaDriver::copy(Iova source, Iova target, std::uint64_t bytes, std::uint32_t flags) {
+bool DmaDriver::try_copy(Iova source, Iova target, std::uint64_t bytes, std::uint32_t flags) {
   start(source, target, bytes, flags);
-  if (!finish()) throw Refused{name_ + ": the engine halted"};
+  return finish();
+}
+
+void DmaDriver::copy(Iova source, Iova target, std::uint64_t bytes, std::uint32_t flags) {
+  if (!try_copy(source, target, bytes, flags)) throw Refused{name_ + ": the engine halted"};
 }
 
 namespace {

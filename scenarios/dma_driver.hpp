@@ -52,7 +52,9 @@ class DmaDriver {
   void fill(const Buffer& buffer, std::uint64_t bytes);
   bool filled(const Buffer& buffer, std::uint64_t bytes);
 
-  // One copy, from its start to its end. Refused if the engine halts.
+  // One copy, from its start to its end; whether the engine did not halt.
+  bool try_copy(Iova source, Iova target, std::uint64_t bytes, std::uint32_t flags);
+  // The same; Refused if the engine halts.
   void copy(Iova source, Iova target, std::uint64_t bytes, std::uint32_t flags);
 
  private:

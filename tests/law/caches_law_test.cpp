@@ -224,6 +224,22 @@ TEST(FlushCrossoverLaw, IsWhereArithmeticHasIt) {
   }
 }
 
+// A wbnoinvd that writes more takes a neighbour no less time a load: the neighbour does not keep
+// step with it.
+TEST(WbinvdCostLaw, NeighbourDoesNotKeepStep) {
+  EXPECT_EQ(run_scenario("wbinvd-cost", {},
+                         [](const scenarios::Report& report) {
+                           std::string text = not_held(report);
+                           const auto none = "wbnoinvd, 0KiB stored, one core, same socket";
+                           const auto most = "wbnoinvd, 3MiB stored, one core, same socket";
+                           const auto clean = number(report.at(none, "load_during"));
+                           const auto dirty = number(report.at(most, "load_during"));
+                           if (dirty < 0.95 * clean) text += fmt::format("{} {}", clean, dirty);
+                           return text;
+                         }),
+            "");
+}
+
 // K-01 in the scenario too: a last level that the largest buffer is larger than.
 TEST(FlushCrossoverLaw, LinearPastTheLastLevel) {
   EXPECT_EQ(run_scenario("flush-crossover", {"cache.llc.capacity=1280KiB"},

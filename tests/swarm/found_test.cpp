@@ -29,8 +29,8 @@ TEST(Found, EngineThatHaltedCanBeStartedAgainAtOnce) {
     const Buffer target = driver.map(page_bytes);
     driver.fill(source, page_bytes);
     const Iova nowhere{0x7'0000'0000};
-    const bool first = driver.copy(nowhere, target.iova, 16 * page_bytes, 0);
-    const bool second = driver.copy(source.iova, target.iova, page_bytes, 0);
+    const bool first = driver.try_copy(nowhere, target.iova, 16 * page_bytes, 0);
+    const bool second = driver.try_copy(source.iova, target.iova, page_bytes, 0);
     world.report().claim("the copy from nowhere halts", !first);
     world.report().claim("the copy after it does not", second);
     world.report().claim("and is complete when the engine says so",
@@ -47,7 +47,7 @@ TEST(Found, LinkWithoutDelayDoesNotStopForLackOfCredits) {
     DmaDriver driver{world, "dma0", EnforceSnoop::automatic};
     const Buffer source = driver.map(page_bytes);
     const Iova nowhere{0x7'0000'0000};
-    world.report().claim("the copy ends", driver.copy(source.iova, nowhere, page_bytes, 0));
+    world.report().claim("the copy ends", driver.try_copy(source.iova, nowhere, page_bytes, 0));
   };
   EXPECT_EQ(run(body, {"port0.link.propagation=0ps", "port0.latency=0ps",
                        "port0.link.posted_header_credits=1"}),
