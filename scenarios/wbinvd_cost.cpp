@@ -43,8 +43,8 @@ void run(World& world) {
     }
     if (of_socket > 1) table.add({invalidate, fill, of_socket, std::nullopt});
     if (machine.sockets > 1) table.add({invalidate, fill, 1, of_socket, true});
-    if (fill < llc) table.add({invalidate, llc, 1, std::nullopt});  // as long as it can take
   }
+  if (fill < llc) table.add({true, llc, 1, std::nullopt});  // as long as it can take
   table.claim();
 }
 

@@ -35,7 +35,7 @@ class WindowTable {
     std::uint64_t capacity;
     WriteThenRead::Result result;
 
-    // min(1, D / W) of the fidelity sheet's 2.5, for `parts`.
+    // min(1, D / W), for `parts`.
     std::uint64_t resident(std::uint64_t parts) const {
       return window <= capacity ? parts : parts * capacity / window;
     }

@@ -1,4 +1,4 @@
-// Caches and memory of a server, at their real size, against arithmetic (fidelity 2.5): flushes of
+// Caches and memory of a server, at their real size, against arithmetic: flushes of
 // lines and of whole caches, and the window that a device finds what it wrote in.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
