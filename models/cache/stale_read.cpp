@@ -152,7 +152,7 @@ std::string_view advice(Missing missing, trace::Agent reader) {
              "it went past the caches, which hold an older copy";
     case Missing::flush_before_device_write:
       return "clflush or wbinvd before the write, or a snooped write: it went past the caches, "
-             "which held the line modified";
+             "which held an older copy that was written back later";
     case Missing::one_memory_type:
       return "one memory type for all mappings of the page, or clflush of the line before it is "
              "used by another (UC or WC beside WB)";

@@ -45,7 +45,7 @@ enum class Missing : std::uint8_t {
   fence_after_flush,          // the flush has been executed and has not taken effect
   fence_after_store,          // it waits in a write-combining buffer
   invalidate_before_read,     // it went past the caches, and an older copy in a cache was read
-  flush_before_device_write,  // it went past a modified line, which was written back later
+  flush_before_device_write,  // it went past an older copy, which was written back later
   one_memory_type,            // as the others, of a core whose mapping is not write-back
   do_not_invd,                // it was modified in a cache
   nothing,                    // software is not to blame: hardware keeps these copies the same

@@ -234,7 +234,12 @@ TargetSocket::Adopted& TargetSocket::adopt(Transaction& foreign) {
   return adopted;
 }
 
+// TLM_IGNORE_COMMAND means nothing to PCIe or to memory.
 void TargetSocket::begin_foreign(Adopted* adopted) {
+  if (adopted->ours->get_command() == tlm::TLM_IGNORE_COMMAND) {
+    adopted->ours->set_response_status(tlm::TLM_COMMAND_ERROR_RESPONSE);
+    return respond(*adopted->ours, clock_.now());
+  }
   if (const auto done = owner_.request(port_, *adopted->ours, clock_.now())) {
     respond(*adopted->ours, *done);
   }
