@@ -130,12 +130,12 @@ struct FlushParams {
 
   static constexpr auto fields = std::tuple{
       Field{"tag_scan", &FlushParams::tag_scan,
-            "time to look at one line's tag; slices are scanned side by side [model choice; no "
-            "published curve, fidelity 7]",
+            "time to look at one line's tag; slices are scanned side by side [model choice: no "
+            "curve is published]",
             Limits{1_ps, 1'000_ns}},
       Field{"back_invalidate", &FlushParams::back_invalidate,
             "wbinvd takes a line of an inclusive last level out of other cores' caches too "
-            "[VAL-26; open doubt: hardware.md 6.15]"}};
+            "[VAL-26; parts may differ]"}};
 };
 
 struct Params {

@@ -3,11 +3,13 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 import unittest
 
 IOASIM = os.environ["IOASIM"]
+TOP = pathlib.Path(__file__).resolve().parents[2]
 
 MACHINE = """\
 name: small
@@ -244,6 +246,16 @@ class Answers(CliTest):
         self.assertEqual(values["iommu0.snoop_control"], "false")
         self.assertTrue(all(row["doc"] for row in rows))
         self.assertTrue(self.succeed("params", "--format", "csv").startswith("path,value,unit,"))
+
+    def test_every_source_of_a_parameter_can_be_looked_up(self):
+        sources = (TOP / "docs/sources.md").read_text(encoding="utf-8")
+        listed = re.findall(r"^\| ([A-Z][A-Z0-9-]*\d|D-XE) \|", sources, re.MULTILINE)
+        mark = re.compile(r"\b(?:[A-Z]+-\d+|D-XE|YZ24)\b")
+        for platform in ("server", "client", "two-socket"):
+            rows = json.loads(self.succeed("params", "--platform", platform, "--format", "json"))
+            used = {found for row in rows for found in mark.findall(row["source"])}
+            self.assertGreater(len(used), 20)
+            self.assertEqual(sorted(used - set(listed) - {"JESD79-4"}), [], platform)
 
     def test_every_printed_value_is_accepted(self):
         for platform in ("server", "client"):
