@@ -234,10 +234,10 @@ TargetSocket::Adopted& TargetSocket::adopt(Transaction& foreign) {
   return adopted;
 }
 
-// TLM_IGNORE_COMMAND means nothing to PCIe or to memory.
+// TLM_IGNORE_COMMAND asks for nothing, which succeeds (IEEE 1666 14.7).
 void TargetSocket::begin_foreign(Adopted* adopted) {
   if (adopted->ours->get_command() == tlm::TLM_IGNORE_COMMAND) {
-    adopted->ours->set_response_status(tlm::TLM_COMMAND_ERROR_RESPONSE);
+    adopted->ours->set_response_status(tlm::TLM_OK_RESPONSE);
     return respond(*adopted->ours, clock_.now());
   }
   if (const auto done = owner_.request(port_, *adopted->ours, clock_.now())) {
