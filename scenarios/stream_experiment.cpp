@@ -162,8 +162,7 @@ void add_stream_columns(Report& report) {
   report.column("slowdown", "%", "of a neighbour core, against its time beside an idle device");
   report.column("stale", "1",
                 "lines of which the device read an old value, the first time; beside the neighbour "
-                "it reads them "
-                "again");
+                "it reads them again");
   report.column("data", "", "what arrived: fresh, or stale, which is no speed-up but a mistake");
 }
 

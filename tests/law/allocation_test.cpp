@@ -72,6 +72,17 @@ class Allocation : public test::MachineBench {
     ASSERT_EQ(status, 2u);
     EXPECT_EQ(allocations, 0u);
   }
+  // Of the second of two rounds.
+  template <class Round>
+  void expect_none_of(Round round) {
+    expect_counted();
+    round();
+    allocations = 0;
+    counting = true;
+    round();
+    counting = false;
+    EXPECT_EQ(allocations, 0u);
+  }
 };
 
 TEST_F(Allocation, NoneWithoutTranslation) {
@@ -97,7 +108,6 @@ TEST_F(Allocation, NoneWithTranslationThatMisses) {
 // Stores of every kind, to memory and to a device, and what orders them.
 TEST_F(Allocation, NoneForWhatACoreStores) {
   run([&] {
-    expect_counted();
     auto& core = host.core();
     const auto command = test::pattern(line_bytes, 3);
     const auto two_lines = test::pattern(2 * line_bytes, 3);
@@ -118,17 +128,11 @@ TEST_F(Allocation, NoneForWhatACoreStores) {
         if (n % 2 == 0) core.sfence();
       }
     };
-    round();
-    allocations = 0;
-    counting = true;
-    round();
-    counting = false;
-    EXPECT_EQ(allocations, 0u);
+    expect_none_of(round);
   });
 }
 
 TEST_F(Allocation, NoneWhileInvalidating) {
-  expect_counted();
   run([&] {
     host.enable_engine();
     for (const auto at : {test::Machine::descriptors, source, target}) host.tables.map(at, at);
@@ -139,12 +143,7 @@ TEST_F(Allocation, NoneWhileInvalidating) {
         host.invalidate();
       }
     };
-    round();
-    allocations = 0;
-    counting = true;
-    round();
-    counting = false;
-    EXPECT_EQ(allocations, 0u);
+    expect_none_of(round);
   });
 }
 
