@@ -27,7 +27,8 @@ FlushCosts::FlushCosts(World& world, const State& state)
       driver_{world, "dma0", EnforceSnoop::off},
       random_{world.random("lines")},
       buffer_{driver_.map(state.largest)},
-      target_{driver_.map(page_bytes)} {
+      target_{driver_.map(page_bytes)},
+      stored_(state.largest / line_bytes) {
   if (state.background > 0) background_ = memory_of(world, state.background);
 }
 
@@ -56,11 +57,15 @@ FlushResult FlushCosts::measure(std::uint64_t bytes) {
 void FlushCosts::prepare(std::uint64_t bytes) {
   auto& user = world_.user();
   ++value_;
-  if (state_.dirty_percent == 100) return store_lines(user, buffer_.address, bytes, value_);
+  if (state_.dirty_percent == 100) {
+    std::fill_n(stored_.begin(), bytes / line_bytes, value_);
+    return store_lines(user, buffer_.address, bytes, value_);
+  }
   for (std::uint64_t n = 0; n < bytes / line_bytes; ++n) {
     const auto line = buffer_.address + n * line_bytes;
     if ((n + 1) * state_.dirty_percent / 100 > n * state_.dirty_percent / 100) {
       user.store(line, value_);
+      stored_[n] = value_;
     } else {
       user.load<std::uint64_t>(line);
     }
@@ -97,7 +102,7 @@ void FlushCosts::draw_sample(std::uint64_t bytes) {
   }
 }
 
-// One after the other. What they hold, the CPU knows.
+// One after the other. The device must get what was stored, and so must the CPU.
 FlushCosts::Reads FlushCosts::read_sample(std::uint32_t flags) {
   auto& user = world_.user();
   Picoseconds sum{};
@@ -106,8 +111,10 @@ FlushCosts::Reads FlushCosts::read_sample(std::uint32_t flags) {
     const HopRecorder hops{world_, driver_.device()};
     driver_.copy(buffer_.iova + at, target_.iova, line_bytes, flags);
     sum += hops.passages()[1].total();  // the first is the descriptor
-    const auto arrived = user.load<std::uint64_t>(target_.address);
-    result.arrived = result.arrived && arrived == user.load<std::uint64_t>(buffer_.address + at);
+    const auto stored = stored_[at / line_bytes];
+    for (const Hva copy : {target_.address, buffer_.address + at}) {
+      result.arrived = (user.load<std::uint64_t>(copy) == stored) && result.arrived;
+    }
   }
   result.mean = sum / static_cast<std::int64_t>(sample_.size());
   return result;

@@ -56,6 +56,7 @@ class FlushCosts {
   Hva background_{};
   std::vector<std::uint64_t> sample_;  // offsets of the lines that the device reads
   std::uint64_t value_ = 0;            // every preparation stores a new one
+  std::vector<std::uint64_t> stored_;  // the last in each line of the buffer
 };
 
 }  // namespace ioasim::scenarios

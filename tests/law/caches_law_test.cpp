@@ -1,20 +1,20 @@
 // Caches and memory of a server, at their real size, against arithmetic: flushes of
 // lines and of whole caches, and the window that a device finds what it wrote in.
 #include <fmt/format.h>
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <algorithm>
 #include <cmath>
 #include <memory>
 #include <string>
 
+#include "cache/defects.hpp"
 #include "cpu/core.hpp"
 #include "memory/dram.hpp"
-#include "scenarios/runner.hpp"
 #include "support/bench.hpp"
 #include "support/data.hpp"
-#include "support/forked.hpp"
 #include "support/responder.hpp"
+#include "support/run_scenario.hpp"
 
 namespace ioasim {
 namespace {
@@ -126,28 +126,15 @@ TEST_F(CachesLaw, ClflushIsLinearPastTheLastLevel) {
 
 // ---- scenarios, each in a process of its own ----
 
+using test::not_held;
+
 // What `of` says about the report; and what went wrong.
 template <class Of>
 std::string run_scenario(const char* name, const std::vector<std::string>& settings, Of of) {
-  const auto forked = test::in_fork([&] {
-    const auto known = scenarios::scenarios();
-    const auto& scenario = find_scenario(known, name);
-    auto configuration = configure(
-        {.platform = "server", .settings = scenarios::parse_settings(settings)}, &scenario, known);
-    scenarios::Report report;
-    const auto result = simulate(scenario, configuration, report, {});
-    return result.stuck + of(report);
-  });
-  EXPECT_TRUE(forked.ok()) << forked.why();
-  return forked.text;
-}
-
-std::string not_held(const scenarios::Report& report) {
-  std::string text;
-  for (const auto& claim : report.claims()) {
-    if (!claim.held) text += claim.text + "\n";
-  }
-  return text;
+  const auto known = scenarios::scenarios();
+  return test::run_scenario(
+      find_scenario(known, name), settings,
+      [&](const scenarios::Report& report, const auto&) { return of(report); });
 }
 
 double number(const scenarios::Cell& cell) { return std::stod(to_text(cell)); }
@@ -254,6 +241,16 @@ TEST(FlushCrossoverLaw, LinearPastTheLastLevel) {
                          }),
             "");
 }
+
+#ifdef IOASIM_DEFECTS
+// Data that a flush drops are as old for the CPU, which reads them from memory, as for the device.
+TEST(FlushCrossoverLaw, AFlushThatDropsWhatItFlushesIsSeen) {
+  cache::built_in = cache::Defect::flush_all_drops;
+  EXPECT_THAT(run_scenario("flush-crossover", {"scenario.largest=4KiB"}, not_held),
+              testing::HasSubstr("after every way of flushing"));
+  cache::built_in = cache::Defect::none;
+}
+#endif
 
 }  // namespace
 }  // namespace ioasim
